@@ -1,0 +1,35 @@
+//! The vocabulary every other crate shares. No I/O, no openraft, no LMDB.
+//!
+//! * [`id`]: names of things, each its own type so that a swap does not compile.
+//! * [`limits`]: every bound of the system, in one place, with its reason.
+//! * [`command`]: what can be replicated in a data group, and its log form.
+//! * [`meta`]: what can be replicated in the meta group, and its log form.
+//! * [`payload`]: one log entry's content: a batch of commands or a system step.
+//! * [`outcome`]: what the state machine answers. A replicated value, never an error.
+//! * [`refusal`]: why a node will not serve a call now, and whether it was applied.
+//! * [`wire`]: generated peer messages and the only conversions to and from them.
+//!
+//! # Invariants
+//!
+//! * A1: a log form decodes to exactly what was encoded, or not at all. An
+//!   unknown version or tag is an error, never skipped.
+
+pub mod codec;
+pub mod command;
+pub mod id;
+pub mod limits;
+pub mod meta;
+pub mod outcome;
+pub mod payload;
+pub mod refusal;
+pub mod wire;
+
+pub use command::{Command, Condition, Header, Operation, RequestClass};
+pub use id::{
+    ClusterId, CollectionId, ConfigVersion, Epoch, Fingerprint, GroupId, Incarnation, NodeId,
+    RequestId, ShardId,
+};
+pub use meta::{Member, MetaCommand, MetaOperation};
+pub use outcome::{Answer, Answers, Outcome, Rejection, Verdict};
+pub use payload::{Content, Payload};
+pub use refusal::{Applied, Refusal};
