@@ -348,10 +348,14 @@ mod tests {
 
     fn operation() -> impl Strategy<Value = Operation> {
         prop_oneof![
-            (bytes(), bytes(), condition())
-                .prop_map(|(key, value, condition)| Operation::Put { key, value, condition }),
+            (bytes(), bytes(), condition()).prop_map(|(key, value, condition)| Operation::Put {
+                key,
+                value,
+                condition
+            }),
             (bytes(), bytes()).prop_map(|(key, value)| Operation::PutValue { key, value }),
-            (bytes(), condition()).prop_map(|(key, condition)| Operation::Delete { key, condition }),
+            (bytes(), condition())
+                .prop_map(|(key, condition)| Operation::Delete { key, condition }),
             (bytes(), bytes()).prop_map(|(key, value)| Operation::DeleteValue { key, value }),
             (bytes(), bytes(), any::<u32>())
                 .prop_map(|(key, value, bytes_max)| Operation::Append { key, value, bytes_max }),

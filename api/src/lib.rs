@@ -7,6 +7,7 @@
 //! * [`payload`]: one log entry's content: a batch of commands or a system step.
 //! * [`outcome`]: what the state machine answers. A replicated value, never an error.
 //! * [`refusal`]: why a node will not serve a call now, and whether it was applied.
+//! * [`service`]: what a node does for its doors: requests, answers, failures, status.
 //! * [`wire`]: generated peer messages and the only conversions to and from them.
 //!
 //! # Invariants
@@ -22,6 +23,7 @@ pub mod meta;
 pub mod outcome;
 pub mod payload;
 pub mod refusal;
+pub mod service;
 pub mod wire;
 
 pub use command::{Command, Condition, Header, Operation, RequestClass};

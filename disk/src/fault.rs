@@ -69,7 +69,9 @@ impl Fault {
             Cause::Lmdb(heed::Error::Mdb(error)) => {
                 matches!(
                     error,
-                    heed::MdbError::Corrupted | heed::MdbError::PageNotFound | heed::MdbError::Invalid
+                    heed::MdbError::Corrupted
+                        | heed::MdbError::PageNotFound
+                        | heed::MdbError::Invalid
                 )
             }
             Cause::Lmdb(_) | Cause::Io(_) => false,

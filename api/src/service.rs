@@ -1,0 +1,314 @@
+//! Service: what a node does for its doors.
+//!
+//! HTTP and gRPC dialects parse their input into these requests and turn
+//! these answers back into their own shapes. Whatever reaches a [`Service`]
+//! has been checked against the limits; whatever a service refuses says
+//! whether it took effect.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::command::Operation;
+use crate::id::{GroupId, RequestId, ShardId};
+use crate::outcome::Outcome;
+use crate::refusal::{Applied, Refusal};
+
+/// A running node, as its doors see it. Works on whichever node is asked:
+/// calls are routed to the right group and forwarded to its leader.
+pub trait Service: Send + Sync + 'static {
+    /// Changes one row. A collection that does not exist is made first if the
+    /// operation writes a value; for a delete it counts as empty.
+    fn write(
+        &self,
+        call: Call,
+        write: Write,
+    ) -> impl Future<Output = Result<Written, Failure>> + Send;
+
+    /// Reads one row by key.
+    fn get(&self, call: Call, get: Get) -> impl Future<Output = Result<Found, Failure>> + Send;
+
+    /// Reads rows in order, over all shards of a collection. An unknown
+    /// collection is an empty one.
+    fn scan(&self, call: Call, scan: Scan) -> impl Future<Output = Result<Page, Failure>> + Send;
+
+    /// Makes sure the collection exists.
+    fn create_collection(
+        &self,
+        call: Call,
+        name: String,
+    ) -> impl Future<Output = Result<Ran, Failure>> + Send;
+
+    /// Drops the collection of that name; when this returns, no reader finds a row of it.
+    fn drop_collection(
+        &self,
+        call: Call,
+        name: String,
+    ) -> impl Future<Output = Result<Ran, Failure>> + Send;
+
+    /// The names of all collections, in byte order.
+    fn list_collections(
+        &self,
+        call: Call,
+    ) -> impl Future<Output = Result<Vec<String>, Failure>> + Send;
+
+    /// What this node knows of the cluster, without asking anyone.
+    fn status(&self) -> Status;
+
+    /// Whether this node should get requests from a proxy, check by check.
+    fn readiness(&self) -> Vec<Check>;
+}
+
+/// What every call carries.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// The client's own request id, from its `Idempotency-Key`.
+    pub request_id: Option<RequestId>,
+    /// How long the client waits for an answer.
+    pub timeout: Duration,
+}
+
+/// A change of one row.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The collection's name.
+    pub collection: String,
+    /// What to do.
+    pub operation: Operation,
+}
+
+/// A read of one row.
+#[derive(Clone, Debug)]
+pub struct Get {
+    /// The collection's name.
+    pub collection: String,
+    /// The user key.
+    pub key: Bytes,
+    /// How fresh the answer must be.
+    pub consistency: Consistency,
+}
+
+/// How fresh a read must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// It sees every write that was acknowledged before it was asked.
+    #[default]
+    Linearizable,
+    /// What this node has, however old.
+    Stale,
+}
+
+/// A read of many rows, in order.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// The collection's name.
+    pub collection: String,
+    /// Which rows, in which order.
+    pub range: Range,
+    /// Rows at most, in `1..=RANGE_ROWS_MAX`.
+    pub limit: usize,
+    /// Where the last page ended, as [`Page::cursor`] gave it.
+    pub cursor: Option<String>,
+    /// How fresh the answer must be.
+    pub consistency: Consistency,
+}
+
+/// Which rows a scan reads, in which order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// By value, then key; `start` included, `end` excluded.
+    Values(Bounds),
+    /// By key; `start` included, `end` excluded.
+    Keys(Bounds),
+    /// Rows that hold exactly this value, by key.
+    Value(Bytes),
+}
+
+/// From where to where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first that may be in it.
+    pub start: Bytes,
+    /// The first that is past it.
+    pub end: Option<Bytes>,
+    /// What all in it start with.
+    pub prefix: Bytes,
+}
+
+/// A row as a read finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The user key.
+    pub key: Bytes,
+    /// The value.
+    pub value: Bytes,
+    /// The row's version.
+    pub version: u64,
+}
+
+/// The answer to a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// What the command came to.
+    pub outcome: Outcome,
+    /// It had run before; this is that answer again.
+    pub replay: bool,
+    /// Where it ran. `None`: nowhere, because the collection does not exist.
+    pub route: Option<Route>,
+}
+
+/// The answer to a read of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The row, if there is one.
+    pub row: Option<Row>,
+    /// Where it was read. `None`: nowhere, because the collection does not exist.
+    pub route: Option<Route>,
+}
+
+/// Rows in order, and where to go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// Pass it back to read on; `None` after the last row.
+    pub cursor: Option<String>,
+}
+
+/// The answer to a change of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// It had run before; this is that answer again.
+    pub replay: bool,
+}
+
+/// Where a request was served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The row's shard.
+    pub shard: ShardId,
+    /// The shard's group.
+    pub group: GroupId,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The node or group will not serve it now.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The request id was used for another request; the client chooses a fresh key.
+    #[error("this idempotency key was used for another request; use a new key")]
+    IdReused,
+    /// The request id is too old to tell whether it ran before; the client reads
+    /// what is there and decides.
+    #[error("this request is older than its id is remembered; read the data and decide")]
+    IdExpired,
+    /// The catalogue is full; the operator drops collections.
+    #[error("too many collections: the limit is {limit}; drop some")]
+    TooManyCollections {
+        /// The limit.
+        limit: usize,
+    },
+    /// The cursor is not one this cluster made for this scan; the client starts over.
+    #[error("the cursor does not belong to this scan; start without one")]
+    BadCursor,
+}
+
+impl Failure {
+    /// Whether the failed write may have taken effect.
+    #[must_use]
+    pub fn applied(&self) -> Applied {
+        match self {
+            Self::Refused(refusal) => refusal.applied(),
+            Self::IdReused | Self::TooManyCollections { .. } | Self::BadCursor => Applied::No,
+            // An earlier attempt under this id may have run.
+            Self::IdExpired => Applied::Unknown,
+        }
+    }
+
+    /// The failure's stable name in answers, logs and metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::IdReused => "idempotency_key_reused",
+            Self::IdExpired => "request_expired",
+            Self::TooManyCollections { .. } => "too_many_collections",
+            Self::BadCursor => "bad_cursor",
+        }
+    }
+}
+
+/// One readiness check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Its name.
+    pub name: &'static str,
+    /// Why it fails, if it does.
+    pub failure: Option<String>,
+}
+
+/// What one node knows of the cluster; the JSON of `/v1/status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The cluster's id; empty before there is one.
+    pub cluster_id: String,
+    /// This node's name.
+    pub node: String,
+    /// This node's id; 0 before it has one.
+    pub node_id: u64,
+    /// Whether it takes requests.
+    pub ready: bool,
+    /// Why not, if not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// All nodes.
+    pub nodes: Vec<NodeStatus>,
+    /// All groups with a replica here.
+    pub groups: Vec<GroupStatus>,
+}
+
+/// One node, seen from the node that answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NodeStatus {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub node_id: u64,
+    /// Whether it answered lately.
+    pub reachable: bool,
+}
+
+/// One group, seen from the node that answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GroupStatus {
+    /// Its id.
+    pub gid: u32,
+    /// The name of the node that leads it, if known.
+    pub leader: Option<String>,
+    /// The current term.
+    pub term: u64,
+    /// The last committed index known here.
+    pub committed: u64,
+    /// The last index applied here.
+    pub applied: u64,
+    /// Shards it owns.
+    pub shards: usize,
+    /// Its replicas.
+    pub replicas: Vec<ReplicaStatus>,
+}
+
+/// One replica of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReplicaStatus {
+    /// The node's name.
+    pub node: String,
+    /// The last index known to be applied there (replicated, for other nodes);
+    /// `None` if this node cannot know.
+    pub applied: Option<u64>,
+    /// `leader`, `follower`, `candidate`, `learner` or `unknown`.
+    pub state: &'static str,
+}
