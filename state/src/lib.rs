@@ -1,1 +1,5 @@
-//! TBD
+//! State: what a group's log adds up to.
+
+pub mod machine;
+pub mod tables;
+pub mod view;

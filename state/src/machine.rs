@@ -1,0 +1,30 @@
+//! Machine: what a kind of group does with its log inside the store's transaction.
+
+use api::{Answers, Payload};
+use disk::Fault;
+use heed::{RoTxn, RwTxn};
+
+use crate::tables::Tables;
+
+/// A deterministic state machine. The store owns the environment, the
+/// transaction and the thread; the machine owns the meaning of payloads.
+///
+/// Whatever `apply` reads is in the entry, in the tables, or a constant of the
+/// format: no clock, no randomness, no setting of a node.
+pub(crate) trait Machine: Send + Sized + 'static {
+    /// Reads what the machine keeps in memory from the tables.
+    fn load(tables: &Tables, txn: &RoTxn<'_>) -> Result<Self, Fault>;
+
+    /// Applies the entry at `index`: one answer per command, none for a system
+    /// step. Total: an error is a [`Fault`], and the process stops.
+    fn apply(
+        &mut self,
+        tables: &Tables,
+        txn: &mut RwTxn<'_>,
+        index: u64,
+        payload: &Payload,
+    ) -> Result<Answers, Fault>;
+
+    /// The transaction of the last applies is committed: publishes its effects.
+    fn committed(&mut self);
+}
