@@ -1,5 +1,8 @@
 //! Machine: what a kind of group does with its log inside the store's transaction.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use api::{Answers, Payload};
 use disk::Fault;
 use heed::{RoTxn, RwTxn};
@@ -12,8 +15,10 @@ use crate::tables::Tables;
 /// Whatever `apply` reads is in the entry, in the tables, or a constant of the
 /// format: no clock, no randomness, no setting of a node.
 pub(crate) trait Machine: Send + Sized + 'static {
-    /// Reads what the machine keeps in memory from the tables.
-    fn load(tables: &Tables, txn: &RoTxn<'_>) -> Result<Self, Fault>;
+    /// Reads what the machine keeps in memory from the tables. Called again
+    /// whenever the tables were replaced, or a transaction with applies in it
+    /// was not committed. `path` is the environment's, to name in faults.
+    fn load(tables: &Tables, txn: &RoTxn<'_>, path: &Arc<Path>) -> Result<Self, Fault>;
 
     /// Applies the entry at `index`: one answer per command, none for a system
     /// step. Total: an error is a [`Fault`], and the process stops.
