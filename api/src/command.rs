@@ -385,7 +385,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_refused_or_a_command(form in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_refused_or_a_command(
+            form in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
             let form = Bytes::from(form);
             if let Ok(command) = Command::decode(form.clone()) {
                 prop_assert_eq!(command.encode(), form);
