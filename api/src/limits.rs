@@ -82,6 +82,11 @@ pub const DROP_ROWS_PER_STEP: u32 = 1_000;
 /// Result bytes a dedup item keeps for replays.
 pub const REPLAY_RESULT_BYTES_MAX: usize = 1 << 10;
 
+/// Bytes of values that the answers of one log entry carry; beyond that a value is
+/// left out. Small commands that answer with large rows must not fill the memory
+/// of every replica. At least one value of the hard maximum always fits.
+pub const ANSWER_VALUES_BYTES_MAX: usize = 2 * VALUE_BYTES_HARD_MAX;
+
 /// How long a request id made by a node is remembered, in group time.
 pub const INTERNAL_ID_TTL: Duration = Duration::from_secs(60);
 

@@ -6,7 +6,7 @@
 use disk::fault::OrFault;
 use disk::{Environment, Fault};
 use heed::types::Bytes;
-use heed::{Database, RwTxn};
+use heed::{Database, RoTxn, RwTxn};
 
 /// A table of byte keys and byte values, sorted by key.
 pub(crate) type Table = Database<Bytes, Bytes>;
@@ -19,7 +19,8 @@ pub(crate) const TABLES_MAX: u32 = 16;
 pub(crate) struct Tables {
     /// `shard:2 | cid:4 | user key` -> row.
     pub rows: Table,
-    /// `shard:2 | cid:4 | ordered value prefix | hash of user key:16` -> user key.
+    /// `shard:2 | cid:4 | value part | mark:2 | key part` -> user key, if the part is cut.
+    /// In the order of (value, key): see `data::index`.
     pub values: Table,
     /// `shard:2` -> state, epoch, last migration, sequence.
     pub shards: Table,
@@ -54,5 +55,24 @@ impl Tables {
             meta: table("meta")?,
             system: table("system")?,
         })
+    }
+
+    /// Opens the tables for reading, in `txn` only; `None` if any is missing.
+    pub(crate) fn open(environment: &Environment, txn: &RoTxn<'_>) -> Result<Option<Self>, Fault> {
+        let table = |name| {
+            environment
+                .heed()
+                .open_database(txn, Some(name))
+                .or_fault("open state table", environment.path())
+        };
+        let Some(rows) = table("rows")? else { return Ok(None) };
+        let Some(values) = table("values")? else { return Ok(None) };
+        let Some(shards) = table("shards")? else { return Ok(None) };
+        let Some(counts) = table("counts")? else { return Ok(None) };
+        let Some(dedup) = table("dedup")? else { return Ok(None) };
+        let Some(fences) = table("fences")? else { return Ok(None) };
+        let Some(meta) = table("meta")? else { return Ok(None) };
+        let Some(system) = table("system")? else { return Ok(None) };
+        Ok(Some(Self { rows, values, shards, counts, dedup, fences, meta, system }))
     }
 }
