@@ -2,14 +2,26 @@
 
 pub mod data;
 mod dedup;
+mod folder;
 mod key;
 pub mod machine;
+pub mod membership;
+pub mod meta;
+pub mod raft_machine;
 pub mod read;
+pub mod recovery;
 mod row;
 pub mod scan;
+mod seal;
+pub mod snapshot;
+mod step;
+pub mod store;
+mod system;
 pub mod tables;
 mod time;
 pub mod view;
-pub mod membership;
-mod seal;
-mod system;
+
+pub use meta::{MetaState, MetaView};
+pub use snapshot::SnapshotFile;
+pub use store::{Applied, LogWatermark, OpenOptions, Store};
+pub use view::View;

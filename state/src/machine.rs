@@ -35,18 +35,11 @@ pub(crate) trait Machine: Send + Sized + 'static {
 
     /// Reads everything again after the tables were replaced. A machine that is
     /// watched keeps its watchers.
-    fn reload(
-        &mut self,
-        tables: &Tables,
-        txn: &RoTxn<'_>,
-        path: &Arc<Path>,
-    ) -> Result<(), Fault> {
+    fn reload(&mut self, tables: &Tables, txn: &RoTxn<'_>, path: &Arc<Path>) -> Result<(), Fault> {
         *self = Self::load(tables, txn, path)?;
         Ok(())
     }
 
     /// The group's time after the last apply; 0 before the first.
-    fn group_time_ms(&self) -> u64 {
-        0
-    }
+    fn group_time_ms(&self) -> u64;
 }

@@ -1,0 +1,318 @@
+//! Store: one group's durable state, and the one thread that changes it.
+//!
+//! A store owns the group's directory and its environment. Every change runs
+//! on a plain thread of its own, `state-<group>`, which takes orders from a
+//! bounded queue: apply these entries, install this snapshot, close. Reads take
+//! a [`View`] and run beside it.
+//!
+//! # Invariants
+//!
+//! * G1: applied position, membership and the data they produced change in one
+//!   transaction.
+//! * G2: the applied position never goes back, and is never ahead of the
+//!   group's flushed log; a durable snapshot is the one exception.
+//! * G3: what is published as applied is committed, and whoever sees it sees
+//!   the machine's effects too.
+//! * G4: after a fault nothing is applied, answered or marked clean.
+//!
+//! # Limits
+//!
+//! [`ORDERS_MAX`] orders wait for the thread; openraft gives one at a time.
+//!
+//! # Not here
+//!
+//! What entries mean: that is the [`Machine`]'s.
+
+mod gate;
+mod health;
+mod open;
+mod options;
+pub(crate) mod thread;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use api::{Answers, GroupId};
+use disk::Fault;
+use openraft::EntryPayload;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::data::DataMachine;
+use crate::folder::Folder;
+use crate::machine::Machine;
+use crate::membership::{LeaderId, LogId, StoredMembership};
+use crate::meta::{MetaMachine, MetaView};
+use crate::recovery::{self, Check, OpenError, Owner};
+use crate::snapshot::install::{self, Site, Trial};
+use crate::snapshot::shelf::Shelf;
+use crate::snapshot::{BadSnapshot, SnapshotFile, build};
+use crate::step::Steps;
+use crate::system::Position;
+use crate::view::View;
+use gate::Gate;
+use health::Health;
+use thread::Order;
+
+pub use options::{LogWatermark, MAP_BYTES_DEFAULT, OpenOptions};
+
+/// Orders that may wait for the state thread.
+pub const ORDERS_MAX: usize = 4;
+
+/// One entry of a group's log.
+pub type Entry = openraft::Entry<LeaderId, EntryPayload<api::Payload, api::NodeId, api::Member>>;
+
+/// How far a group's state is applied. What it speaks of is committed and visible.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The last applied entry.
+    pub last: Option<LogId>,
+    /// The group's time after it, milliseconds.
+    pub group_time_ms: u64,
+}
+
+impl Applied {
+    /// The index of the last applied entry.
+    #[must_use]
+    pub fn index(&self) -> Option<u64> {
+        self.last.map(|last| last.index)
+    }
+
+    /// Whether the entry at `index` is applied.
+    #[must_use]
+    pub fn covers(&self, index: u64) -> bool {
+        self.index() >= Some(index)
+    }
+}
+
+/// One group's state on this node. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    // Not in `Shared`, which the thread holds: the last handle ends the thread.
+    orders: mpsc::Sender<Order>,
+}
+
+/// What the store's handles, its thread and its snapshot builds share.
+pub(crate) struct Shared {
+    pub(crate) folder: Folder,
+    pub(crate) options: OpenOptions,
+    pub(crate) owner: Owner,
+    pub(crate) shelf: Shelf,
+    pub(crate) gate: Gate,
+    pub(crate) health: Health,
+    pub(crate) steps: Steps,
+    pub(crate) applied: watch::Sender<Applied>,
+    /// What the thread applied and committed last.
+    pub(crate) position: Mutex<Position>,
+    /// Reads tables as the group's machine does.
+    trial: Trial,
+    meta: Option<watch::Receiver<MetaView>>,
+}
+
+impl Store {
+    /// Opens the group's state in `directory`, recovers it and starts its thread.
+    ///
+    /// Blocks: unpacking a snapshot may take a while.
+    pub fn open(directory: &Path, options: OpenOptions) -> Result<Self, OpenError> {
+        Self::open_watched(directory, options, Steps::default())
+    }
+
+    pub(crate) fn open_watched(
+        directory: &Path,
+        options: OpenOptions,
+        steps: Steps,
+    ) -> Result<Self, OpenError> {
+        if options.group == GroupId::META {
+            let subscribe = |machine: &MetaMachine| Some(machine.subscribe());
+            Self::open_machine(directory, options, steps, subscribe)
+        } else {
+            Self::open_machine(directory, options, steps, |_: &DataMachine| None)
+        }
+    }
+
+    pub(crate) fn open_machine<M: Machine>(
+        directory: &Path,
+        options: OpenOptions,
+        steps: Steps,
+        subscribe: impl FnOnce(&M) -> Option<watch::Receiver<MetaView>>,
+    ) -> Result<Self, OpenError> {
+        let trial: Trial = |tables, txn, path| M::load(tables, txn, path).map(drop);
+        let opened = open::open(directory, &options, trial, &steps)?;
+        let machine: M = opened.load_machine()?;
+        let (orders, inbox) = mpsc::channel(ORDERS_MAX);
+        let group_time_ms = machine.group_time_ms();
+        let applied = Applied { last: opened.position.last, group_time_ms };
+        let health = Health::new(directory, options.on_fault.clone());
+        let shared = Arc::new(Shared {
+            folder: opened.folder,
+            owner: options.owner(),
+            options,
+            shelf: opened.shelf,
+            gate: Gate::open(directory, opened.environment, opened.tables),
+            health,
+            steps,
+            applied: watch::Sender::new(applied),
+            position: Mutex::new(opened.position),
+            trial,
+            meta: subscribe(&machine),
+        });
+        thread::spawn(shared.clone(), machine, inbox)?;
+        Ok(Self { shared, orders })
+    }
+
+    /// The group.
+    #[must_use]
+    pub fn group(&self) -> GroupId {
+        self.shared.options.group
+    }
+
+    /// The group's directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.shared.folder.path()
+    }
+
+    /// Takes one consistent look at the state. While a snapshot takes the
+    /// state's place, which is short, this blocks.
+    pub fn view(&self) -> Result<View, Fault> {
+        self.shared.health.check()?;
+        self.shared.gate.view()
+    }
+
+    /// How far the state is applied, now and as it moves.
+    #[must_use]
+    pub fn applied(&self) -> watch::Receiver<Applied> {
+        self.shared.applied.subscribe()
+    }
+
+    /// The last applied entry and membership.
+    #[must_use]
+    pub fn position(&self) -> (Option<LogId>, StoredMembership) {
+        let position = self.shared.position.lock();
+        (position.last, position.membership.clone())
+    }
+
+    /// The meta group's state, now and as it moves; `None` for a data group.
+    #[must_use]
+    pub fn meta_view(&self) -> Option<watch::Receiver<MetaView>> {
+        self.shared.meta.clone()
+    }
+
+    /// Whether the log, purged up to `purged`, can bring this state up to date.
+    #[must_use]
+    pub fn check_log(&self, purged: Option<u64>) -> Check {
+        let newest = self.shared.shelf.files().first().and_then(|file| file.header().last_index());
+        let applied = self.shared.applied.borrow().index();
+        recovery::check(self.group(), applied, purged, newest)
+    }
+
+    /// Applies entries in their order: one answer list per entry.
+    ///
+    /// Ends when they are committed and visible, or with the store's fault.
+    pub async fn apply(&self, entries: Vec<Entry>) -> Result<Vec<Answers>, Fault> {
+        let (done, answers) = oneshot::channel();
+        self.order(Order::Apply { entries, done }, answers).await
+    }
+
+    /// Bytes of the environment's pages that hold data.
+    pub fn used_bytes(&self) -> Result<u64, Fault> {
+        self.shared.gate.environment()?.used_bytes()
+    }
+
+    /// The newest whole snapshot, if there is one. Blocks when it is read for
+    /// the first time.
+    pub fn newest_snapshot(&self) -> Result<Option<SnapshotFile>, Fault> {
+        self.shared.shelf.newest()
+    }
+
+    /// Builds a snapshot of what is applied now. Blocks for as long as it takes
+    /// to copy and compress the state; applying goes on.
+    pub fn build_snapshot(&self) -> Result<SnapshotFile, Fault> {
+        self.shared.health.check()?;
+        build::build(&self.shared).inspect_err(|fault| self.shared.health.fail(fault))
+    }
+
+    /// Where the snapshot of this name is to be received; what is there already
+    /// need not be sent again. Removes other unfinished ones.
+    pub fn incoming_path(&self, name: &str) -> Result<PathBuf, BadSnapshot> {
+        self.shared.shelf.incoming(name)
+    }
+
+    /// Checks a received snapshot: name, hash, whose it is, its limits. A bad
+    /// one is removed. Blocks while it reads the file.
+    pub fn accept(&self, path: &Path) -> Result<SnapshotFile, BadSnapshot> {
+        self.shared.shelf.accept(path)
+    }
+
+    /// Replaces the whole state by `snapshot`, and keeps it as the newest.
+    ///
+    /// A bad snapshot leaves everything as it was. A snapshot that is not ahead
+    /// of the state changes nothing.
+    pub async fn install(&self, snapshot: SnapshotFile) -> Result<(), BadSnapshot> {
+        self.shared.health.check()?;
+        let shared = self.shared.clone();
+        let prepare = move || {
+            let site = shared.site();
+            let prepared = install::prepare(&site, &snapshot)?;
+            if prepared.position.last <= shared.position.lock().last {
+                tracing::warn!(snapshot = snapshot.name(), "snapshot is not ahead of the state");
+                return Ok(None);
+            }
+            install::keep(&site, &prepared)?;
+            Ok(Some(prepared))
+        };
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let prepared = match prepared.unwrap_or_else(|_| Err(self.shared.health.gone().into())) {
+            Err(BadSnapshot::Fault(fault)) => {
+                self.shared.health.fail(&fault);
+                return Err(fault.into());
+            }
+            prepared => prepared?,
+        };
+        let Some(prepared) = prepared else { return Ok(()) };
+        let (done, installed) = oneshot::channel();
+        Ok(self.order(Order::Install { prepared, done }, installed).await?)
+    }
+
+    /// Syncs and closes the state and marks it clean. Later calls get an error.
+    pub async fn close(&self) -> Result<(), Fault> {
+        self.shared.health.close();
+        let (done, closed) = oneshot::channel();
+        self.send(Order::Close { done }).await?;
+        closed.await.unwrap_or_else(|_| Err(self.shared.health.gone()))
+    }
+
+    async fn order<T>(
+        &self,
+        order: Order,
+        answer: oneshot::Receiver<Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        self.shared.health.check()?;
+        self.send(order).await?;
+        answer.await.unwrap_or_else(|_| Err(self.shared.health.gone()))
+    }
+
+    async fn send(&self, order: Order) -> Result<(), Fault> {
+        self.orders.send(order).await.map_err(|_| self.shared.health.gone())
+    }
+
+    pub(crate) fn log(&self) -> &dyn LogWatermark {
+        &*self.shared.options.log
+    }
+}
+
+impl Shared {
+    pub(crate) fn site(&self) -> Site<'_> {
+        Site {
+            folder: &self.folder,
+            shelf: &self.shelf,
+            map_bytes: self.options.map_bytes,
+            trial: self.trial,
+            steps: &self.steps,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
