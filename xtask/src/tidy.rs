@@ -4,12 +4,14 @@
 //! * [`markdown`]: titles and links of documents.
 //! * [`edges`]: which crate may depend on which.
 //! * [`invariants`]: every numbered property is in code and has a test.
+//! * [`mirrors`]: what documents repeat from code is what the code says.
 //!
 //! Every rule is a function of text, tested on small inputs beside it.
 
 mod edges;
 mod invariants;
 mod markdown;
+mod mirrors;
 mod source;
 
 use std::path::Path;
@@ -30,6 +32,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Finding>, String> {
     }
     lint_copies(&texts, &mut findings);
     invariants::check(&texts, &mut findings);
+    mirrors::check(&texts, &mut findings);
     edges::check(&metadata::query(root, Scope::Members)?, &mut findings);
     findings.sort();
     findings.dedup();
