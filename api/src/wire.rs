@@ -15,6 +15,7 @@ use crate::refusal::Refusal;
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::allow_attributes_without_reason,
     clippy::pedantic,
     reason = "generated code; its documentation is proto/peer.proto"
 )]

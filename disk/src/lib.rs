@@ -5,7 +5,7 @@
 //!   `unsafe` of the workspace.
 //! * [`Fault`] says which operation on which path failed. A fault is never
 //!   retried: whoever gets one stops the process.
-//! * [`file`] writes small files durably; [`lock`] keeps a second process out.
+//! * [`mod@file`] writes small files durably; [`lock`] keeps a second process out.
 //!
 //! # Not here
 //!
