@@ -3,6 +3,7 @@
 pub mod data;
 mod dedup;
 mod folder;
+pub mod inspect;
 mod key;
 pub mod machine;
 pub mod membership;
@@ -22,6 +23,7 @@ mod time;
 pub mod view;
 
 pub use meta::{MetaState, MetaView};
-pub use snapshot::SnapshotFile;
+pub use recovery::OpenError;
+pub use snapshot::{BadSnapshot, SnapshotFile};
 pub use store::{Applied, LogWatermark, OpenOptions, Store};
 pub use view::View;

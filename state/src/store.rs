@@ -195,7 +195,7 @@ impl Store {
 
     /// The meta group's state, now and as it moves; `None` for a data group.
     #[must_use]
-    pub fn meta_view(&self) -> Option<watch::Receiver<MetaView>> {
+    pub fn meta(&self) -> Option<watch::Receiver<MetaView>> {
         self.shared.meta.clone()
     }
 
@@ -235,14 +235,14 @@ impl Store {
 
     /// Where the snapshot of this name is to be received; what is there already
     /// need not be sent again. Removes other unfinished ones.
-    pub fn incoming_path(&self, name: &str) -> Result<PathBuf, BadSnapshot> {
+    pub fn incoming(&self, name: &str) -> Result<PathBuf, BadSnapshot> {
         self.shared.shelf.incoming(name)
     }
 
-    /// Checks a received snapshot: name, hash, whose it is, its limits. A bad
-    /// one is removed. Blocks while it reads the file.
-    pub fn accept(&self, path: &Path) -> Result<SnapshotFile, BadSnapshot> {
-        self.shared.shelf.accept(path)
+    /// Checks the received snapshot of this name: its hash, whose it is, its
+    /// limits. A bad one is removed. Blocks while it reads the file.
+    pub fn accept(&self, name: &str) -> Result<SnapshotFile, BadSnapshot> {
+        self.shared.shelf.accept(&self.shared.shelf.incoming(name)?)
     }
 
     /// Replaces the whole state by `snapshot`, and keeps it as the newest.
@@ -272,15 +272,19 @@ impl Store {
         };
         let Some(prepared) = prepared else { return Ok(()) };
         let (done, installed) = oneshot::channel();
+        let prepared = Box::new(prepared);
         Ok(self.order(Order::Install { prepared, done }, installed).await?)
     }
 
     /// Syncs and closes the state and marks it clean. Later calls get an error.
-    pub async fn close(&self) -> Result<(), Fault> {
-        self.shared.health.close();
+    ///
+    /// Blocks; not to be called on a runtime's worker.
+    pub fn close(&self) -> Result<(), Fault> {
+        let health = &self.shared.health;
+        health.close();
         let (done, closed) = oneshot::channel();
-        self.send(Order::Close { done }).await?;
-        closed.await.unwrap_or_else(|_| Err(self.shared.health.gone()))
+        self.orders.blocking_send(Order::Close { done }).map_err(|_| health.gone())?;
+        closed.blocking_recv().unwrap_or_else(|_| Err(health.gone()))
     }
 
     async fn order<T>(
@@ -289,12 +293,8 @@ impl Store {
         answer: oneshot::Receiver<Result<T, Fault>>,
     ) -> Result<T, Fault> {
         self.shared.health.check()?;
-        self.send(order).await?;
+        self.orders.send(order).await.map_err(|_| self.shared.health.gone())?;
         answer.await.unwrap_or_else(|_| Err(self.shared.health.gone()))
-    }
-
-    async fn send(&self, order: Order) -> Result<(), Fault> {
-        self.orders.send(order).await.map_err(|_| self.shared.health.gone())
     }
 
     pub(crate) fn log(&self) -> &dyn LogWatermark {

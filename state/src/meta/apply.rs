@@ -33,11 +33,12 @@ pub(super) enum Change {
     Drop(CollectionId),
 }
 
-/// Whether the operation must wait until a drop is decided.
+/// Whether the operation must wait: until a drop is decided, or until there is
+/// a cluster that has groups to keep a collection in.
 pub(super) fn is_blocked(state: &MetaState, operation: &MetaOperation) -> bool {
     match operation {
         MetaOperation::CreateCollection { name } => {
-            state.collection(name).is_some_and(|collection| collection.dropping)
+            state.founding.is_none() || state.is_dropping(name)
         }
         MetaOperation::Found { .. }
         | MetaOperation::BeginDrop { .. }
@@ -90,9 +91,6 @@ const NO_CLUSTER: ClusterId = ClusterId([0; 16]);
 fn create_collection(state: &mut MetaState, name: &str) -> Step {
     if let Some(collection) = state.collection(name) {
         return unchanged(Verdict::Already, collection.id.0);
-    }
-    if state.founding.is_none() {
-        return unchanged(Verdict::Mismatch, 0);
     }
     let kept = state.collections.len() + state.dropped_unswept().count();
     let name_fits = (1..=COLLECTION_NAME_BYTES_MAX).contains(&name.len());

@@ -93,22 +93,56 @@ impl MetaState {
         self.founding.map(|founding| founding.cluster)
     }
 
-    /// The collection that has this name now.
+    /// The collection that has this name now, whether it is being dropped or not.
     #[must_use]
     pub fn collection(&self, name: &str) -> Option<Collection> {
         self.collections.get(name).copied()
     }
 
-    /// Who owns the shard; `None` before the founding.
+    /// The collection that serves requests for this name. A negative answer is
+    /// true of this view only.
     #[must_use]
-    pub fn owner(&self, shard: ShardId) -> Option<ShardOwner> {
+    pub fn active(&self, name: &str) -> Option<CollectionId> {
+        let collection = self.collection(name).filter(|collection| !collection.dropping);
+        collection.map(|collection| collection.id)
+    }
+
+    /// Whether the collection of this name is being dropped.
+    #[must_use]
+    pub fn is_dropping(&self, name: &str) -> bool {
+        self.collection(name).is_some_and(|collection| collection.dropping)
+    }
+
+    /// Whether the collection of this id is being dropped and not gone yet.
+    #[must_use]
+    pub fn is_collection_dropping(&self, id: CollectionId) -> bool {
+        self.drops.get(&id).is_some_and(|drop| drop.fenced != *self.groups)
+    }
+
+    /// The names that are taken, in order. One whose drop is under way still is.
+    #[must_use]
+    pub fn collection_names(&self) -> Vec<String> {
+        self.collections.keys().map(|name| name.as_ref().to_owned()).collect()
+    }
+
+    /// The group that owns the shard; `None` before the founding.
+    #[must_use]
+    pub fn owner(&self, shard: ShardId) -> Option<GroupId> {
+        self.shard(shard).map(|owner| owner.group)
+    }
+
+    /// Who owns the shard, and since when; `None` before the founding.
+    #[must_use]
+    pub fn shard(&self, shard: ShardId) -> Option<ShardOwner> {
         self.shards.get(usize::from(shard.0)).copied()
     }
 
     /// The shards that `group` owns, with their epochs.
-    pub fn shards_of(&self, group: GroupId) -> impl Iterator<Item = (ShardId, Epoch)> {
+    #[must_use]
+    pub fn shards_of(&self, group: GroupId) -> Vec<(ShardId, Epoch)> {
         let numbered = (0..).map(ShardId).zip(self.shards.iter());
-        numbered.filter(move |(_, owner)| owner.group == group).map(|(id, owner)| (id, owner.epoch))
+        let owned = numbered.filter(|(_, owner)| owner.group == group);
+        owned.map(|(id, owner)| (id, owner.epoch)).collect()
     }
 
     /// Collections being dropped that some group has not fenced yet.
@@ -119,6 +153,20 @@ impl MetaState {
     /// Dropped collections of which some group may still hold rows.
     pub fn dropped_unswept(&self) -> impl Iterator<Item = (CollectionId, &Drop)> {
         self.unfinished().filter(|(_, drop)| drop.fenced == *self.groups)
+    }
+
+    /// The collections that `group` has to fence, each with the config that says so.
+    #[must_use]
+    pub fn unfenced(&self, group: GroupId) -> Vec<(CollectionId, ConfigVersion)> {
+        let waiting = self.dropping().filter(|(_, drop)| !drop.fenced.contains(&group));
+        waiting.map(|(id, drop)| (id, drop.config)).collect()
+    }
+
+    /// The collections whose rows `group` has to delete.
+    #[must_use]
+    pub fn unswept(&self, group: GroupId) -> Vec<CollectionId> {
+        let waiting = self.dropped_unswept().filter(|(_, drop)| !drop.swept.contains(&group));
+        waiting.map(|(id, _)| id).collect()
     }
 
     fn unfinished(&self) -> impl Iterator<Item = (CollectionId, &Drop)> {

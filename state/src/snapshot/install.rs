@@ -153,12 +153,13 @@ fn read_open(environment: &Environment, trial: Option<Trial>) -> Result<Option<C
 
 /// Checks that the file has every page that its meta page speaks of: reading
 /// beyond the end of a mapped file kills the process.
-fn expect_whole(environment: &Environment) -> Result<(), Fault> {
-    let file = environment.path().join(DATA_FILE);
-    let bytes = file.metadata().or_fault("measure data file", &file)?.len();
+pub(crate) fn expect_whole(environment: &Environment) -> Result<(), Fault> {
     let heed = environment.heed();
     let pages = heed.info().last_page_number as u64 + 1;
     let page_bytes = u64::from(heed.stat().page_size);
+    // After the meta page: a running writer only makes the file longer.
+    let file = environment.path().join(DATA_FILE);
+    let bytes = file.metadata().or_fault("measure data file", &file)?.len();
     if pages.checked_mul(page_bytes).is_none_or(|needed| needed > bytes) {
         let what = format!("{bytes} bytes are too few for {pages} pages");
         return Err(Fault::corrupt("check data file", file, what));

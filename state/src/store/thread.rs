@@ -37,7 +37,7 @@ pub(crate) enum Order {
     /// Put this data file in the environment's place.
     Install {
         /// The checked file, whose snapshot is kept.
-        prepared: Prepared,
+        prepared: Box<Prepared>,
         /// Told when the new state is visible.
         done: oneshot::Sender<Result<(), Fault>>,
     },
