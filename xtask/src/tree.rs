@@ -61,13 +61,18 @@ fn walk(root: &Path, folder: &Path, texts: &mut Vec<Text>) -> io::Result<()> {
             if !FOREIGN.iter().any(|foreign| name == *foreign) {
                 walk(root, &path, texts)?;
             }
-        } else if kind.is_file() && has_known_kind(&path) {
+        } else if kind.is_file() && (has_known_kind(&path) || is_script(&path)) {
             let bytes = fs::read(&path)?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
             texts.push(Text { path: relative(root, &path), text });
         }
     }
     Ok(())
+}
+
+/// Golden scripts have no extension; their folder tells.
+fn is_script(path: &Path) -> bool {
+    path.components().any(|component| component.as_os_str() == "scripts")
 }
 
 fn has_known_kind(path: &Path) -> bool {

@@ -1,8 +1,9 @@
 //! Invariants: every numbered property is in code, in the list, and in a test.
 //!
 //! The list is docs/invariants.md: table rows `| id | property | asserted in |
-//! tests |`. A module header names the properties it keeps under a heading
-//! `# Invariants`, as items that start `* W1: `. The two must agree.
+//! tests |`; a test is a function's name or a golden script's path. A module
+//! header names the properties it keeps under a heading `# Invariants`, as items
+//! that start `* W1: `. The two must agree.
 
 use std::collections::BTreeMap;
 
@@ -59,9 +60,9 @@ fn tests(row: &Listed, texts: &[Text], findings: &mut Vec<Finding>) {
     }
     for test in &row.tests {
         let function = format!("fn {test}(");
-        let found = texts.iter().any(|text| {
-            text.is("rs") && text.text.lines().any(|line| line.trim().contains(&function))
-        });
+        let found = texts
+            .iter()
+            .any(|text| text.path == *test || (text.is("rs") && text.text.contains(&function)));
         if !found {
             let message = format!("{}: there is no test `{test}`", row.id);
             findings.push(Finding::at(LIST, row.line, message));
