@@ -1,0 +1,134 @@
+//! Command: the `/command` dialect, rdbv2's words and ours.
+//!
+//! One request passes four stages, each a pure function but the third:
+//!
+//! * [`parse`]: bytes to fields, or "unable to parse JSON object".
+//! * [`request`]: fields to a request within all limits.
+//! * [`perform`]: the request to the service, and its answer.
+//! * [`reply`]: the answer to JSON and headers.
+//!
+//! # Limits
+//!
+//! [`Options::requests_max`](crate::Options) calls of the service at once;
+//! beyond, busy. A call runs in a task of its own: who hangs up does not stop a
+//! write midway.
+
+mod parse;
+mod perform;
+mod reply;
+mod request;
+
+use std::sync::Arc;
+
+use api::Applied;
+use api::service::{Call, Consistency, Service};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::ALLOW;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, Request as HttpRequest, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
+use tracing::error;
+
+use crate::admission::BodyHold;
+use crate::body;
+use crate::door::Door;
+use crate::header;
+use crate::options::ANSWER_GRACE;
+use crate::refused::Refused;
+use reply::Reply;
+use request::Request;
+
+/// `/command`.
+pub(crate) async fn answer<S: Service>(
+    State(door): State<Arc<Door<S>>>,
+    request: HttpRequest<Body>,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let answered = if head.method == Method::POST {
+        answer_post(&door, &head, body).await
+    } else {
+        Err(Refused::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "http method not allowed",
+        ))
+    };
+    let refused = match answered {
+        Ok(reply) => return reply.into_response(),
+        Err(refused) => refused,
+    };
+    let mut response = refused.answer(&head.headers);
+    if refused.status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
+}
+
+async fn answer_post<S: Service>(
+    door: &Arc<Door<S>>,
+    head: &Parts,
+    body: Body,
+) -> Result<Reply, Refused> {
+    let body = body::receive(body, &head.headers, &door.body_bytes, &door.options).await?;
+    let request_id = header::idempotency_key(&head.headers)?;
+    let timeout = header::timeout(&head.headers, door.options.request_timeout)?;
+    let fields = parse::parse(&body.bytes)?;
+    let asked = consistency_asked(head.uri.query())?;
+    let request = request::check(fields, &body.bytes, door.options.value_bytes_max, asked)?;
+    call(door, Call { request_id, timeout }, request, body.hold).await
+}
+
+/// Runs the request in a task of its own and waits for it, but not for ever.
+async fn call<S: Service>(
+    door: &Arc<Door<S>>,
+    call: Call,
+    request: Request,
+    hold: BodyHold,
+) -> Result<Reply, Refused> {
+    let Ok(place) = Arc::clone(&door.places).try_acquire_owned() else {
+        door.counters.requests_busy.add();
+        return Err(Refused::busy("busy: as many requests are at work as may be; try again"));
+    };
+    door.counters.requests.add();
+    let applied = if request.action.writes() { Applied::Unknown } else { Applied::No };
+    let service = Arc::clone(&door.service);
+    let task = door.calls.spawn(async move {
+        let reply = perform::perform(&*service, call, request).await;
+        drop((place, hold));
+        reply
+    });
+    match timeout(call.timeout + ANSWER_GRACE, task).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(panic)) => {
+            door.counters.panics.add();
+            error!(%panic, "answer a request whose call failed");
+            let text = "internal error: the request's outcome is unknown";
+            let refused = Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", text);
+            Err(Refused { applied, ..refused })
+        }
+        Err(_) => {
+            let text = format!("outcome unknown: no answer within {:?}", call.timeout);
+            let refused = Refused::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", text);
+            Err(Refused { applied, retryable: true, ..refused })
+        }
+    }
+}
+
+/// `?consistency=` of the query, if it is there. Other parameters are as
+/// welcome as unknown fields.
+fn consistency_asked(query: Option<&str>) -> Result<Option<Consistency>, Refused> {
+    let mut asked = None;
+    for pair in query.unwrap_or_default().split('&') {
+        let Some(("consistency", value)) = pair.split_once('=').or(Some((pair, ""))) else {
+            continue;
+        };
+        let consistency = request::consistency(value)?;
+        if asked.is_some_and(|asked| asked != consistency) {
+            return Err(request::two_consistencies());
+        }
+        asked = Some(consistency);
+    }
+    Ok(asked)
+}

@@ -1,0 +1,103 @@
+//! Door: what all routes share, and which routes there are.
+
+use std::sync::Arc;
+
+use api::service::Service;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admission::BodyBytes;
+use crate::command;
+use crate::counters::Counters;
+use crate::header;
+use crate::options::{BODY_BYTES_IN_FLIGHT, Options};
+use crate::{health, introspect};
+
+/// What all routes share.
+#[derive(Debug)]
+pub(crate) struct Door<S> {
+    pub(crate) service: Arc<S>,
+    pub(crate) options: Options,
+    pub(crate) counters: Arc<Counters>,
+    /// Places inside the service.
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) body_bytes: BodyBytes,
+    /// Calls of the service. They outlive their connections, but not the node.
+    pub(crate) calls: TaskTracker,
+    /// Set as soon as the node is to stop.
+    pub(crate) draining: CancellationToken,
+    served_by: HeaderValue,
+}
+
+impl<S: Service> Door<S> {
+    /// Expects options that were validated.
+    pub(crate) fn new(service: Arc<S>, options: Options) -> Self {
+        let served_by =
+            HeaderValue::from_str(&options.node).expect("a validated node name is visible ASCII");
+        Self {
+            service,
+            counters: Arc::default(),
+            places: Arc::new(Semaphore::new(options.requests_max.min(Semaphore::MAX_PERMITS))),
+            body_bytes: BodyBytes::new(BODY_BYTES_IN_FLIGHT),
+            calls: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            served_by,
+            options,
+        }
+    }
+}
+
+/// Every route of the client door.
+pub(crate) fn router<S: Service>(door: Arc<Door<S>>) -> Router {
+    let read = |route| route_of_reads(route);
+    Router::new()
+        .route("/command", any(command::answer::<S>))
+        .route("/livez", read(get(health::live)))
+        .route("/readyz", read(get(health::ready::<S>)))
+        .route("/v1/status", read(get(introspect::status::<S>)))
+        .route("/v1/limits", read(get(introspect::limits::<S>)))
+        .fallback(unknown_path)
+        .layer(middleware::from_fn_with_state(Arc::clone(&door), sign::<S>))
+        .with_state(door)
+}
+
+fn route_of_reads<S>(
+    route: axum::routing::MethodRouter<Arc<Door<S>>>,
+) -> axum::routing::MethodRouter<Arc<Door<S>>>
+where
+    S: Service,
+{
+    route.fallback(wrong_method)
+}
+
+/// Signs every answer with the node's name and the request's own id.
+async fn sign<S: Service>(
+    State(door): State<Arc<Door<S>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let request_id = header::request_id(request.headers());
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::SERVED_BY, door.served_by.clone());
+    if let Some(request_id) = request_id {
+        headers.insert(header::REQUEST_ID, request_id);
+    }
+    response
+}
+
+async fn unknown_path() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "no such path; the data is behind POST /command")
+}
+
+async fn wrong_method(_: Method) -> Response {
+    let allow = [(axum::http::header::ALLOW, "GET, HEAD")];
+    (StatusCode::METHOD_NOT_ALLOWED, allow, "http method not allowed").into_response()
+}
