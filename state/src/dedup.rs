@@ -153,7 +153,6 @@ struct Pending {
 /// One item of a row.
 pub(crate) struct Item {
     /// The shard it goes with when that moves.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read when shards move"))]
     pub shard: ShardId,
     /// The request.
     pub id: RequestId,

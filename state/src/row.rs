@@ -59,22 +59,19 @@ impl<'t> Row<'t> {
         user_key: &[u8],
         stored: &'t [u8],
     ) -> Result<Self, &'static str> {
-        let take = |stored| -> Option<([u8; 8], [u8; 1], [u8; 8], [u8; 16], &'t [u8])> {
-            let (version, rest) = <[u8]>::split_first_chunk(stored)?;
-            let (flags, rest) = rest.split_first_chunk()?;
-            let (expiry, rest) = rest.split_first_chunk()?;
-            let (check, value) = rest.split_first_chunk()?;
-            Some((*version, *flags, *expiry, *check, value))
-        };
-        let (version, flags, expiry, stored_check, value) = take(stored).ok_or("row is short")?;
-        if flags != [FLAGS_PLAIN] {
+        let short = "row is short";
+        let (version, rest) = stored.split_first_chunk().ok_or(short)?;
+        let (flags, rest) = rest.split_first().ok_or(short)?;
+        let (expiry, rest) = rest.split_first_chunk().ok_or(short)?;
+        let (stored_check, value) = rest.split_first_chunk().ok_or(short)?;
+        if *flags != FLAGS_PLAIN {
             return Err("row has unknown flags");
         }
-        if u64::from_be_bytes(expiry) != EXPIRY_NEVER {
+        if u64::from_be_bytes(*expiry) != EXPIRY_NEVER {
             return Err("row has an expiry, which this release does not know");
         }
-        let row = Self::new(collection, user_key, u64::from_be_bytes(version), value);
-        if row.check != u128::from_be_bytes(stored_check) {
+        let row = Self::new(collection, user_key, u64::from_be_bytes(*version), value);
+        if row.check != u128::from_be_bytes(*stored_check) {
             return Err("row does not pass its check");
         }
         Ok(row)
@@ -174,10 +171,14 @@ mod tests {
             "0000000000000007",
             "00",
             "0000000000000000",
-            "00000000000000000000000000000000",
+            "ba467d31293c78717264cb97e7a24c0a",
             "76616c7565"
         );
         assert_eq!(hex::encode(stored()), golden);
+        let checked =
+            [&[0, 0, 0, 3, 0, 3][..], b"key", &[0, 0, 0, 0, 0, 0, 0, 7], &[0; 1 + 8], b"value"];
+        let check = xxhash_rust::xxh3::xxh3_128(&checked.concat());
+        assert_eq!(Row::new(COLLECTION, b"key", 7, b"value").check, check);
     }
 
     #[test]

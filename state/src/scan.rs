@@ -72,7 +72,7 @@ pub struct ScanPart {
     pub rows: Vec<service::Row>,
     /// The shards that were read, in order, each with its owner's epoch.
     pub served: Vec<(ShardId, Epoch)>,
-    /// Whether there are rows behind the last one.
+    /// Whether there may be rows behind the last one; `false` is certain.
     pub more: bool,
 }
 

@@ -10,6 +10,7 @@
 //! * K3, K4: a row, its index entry and its counts change together.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use api::limits::ANSWER_VALUES_BYTES_MAX;
@@ -59,6 +60,17 @@ struct Old {
     check: u128,
     counted_bytes: u64,
     index_key: Vec<u8>,
+}
+
+impl Old {
+    fn of((shard, collection): (ShardId, CollectionId), user_key: &[u8], row: &Row<'_>) -> Self {
+        Self {
+            version: row.version,
+            check: row.check,
+            counted_bytes: row.counted_bytes(user_key),
+            index_key: index::entry(shard, collection, user_key, row.value).key,
+        }
+    }
 }
 
 impl<'b, 'e> Batch<'b, 'e> {
@@ -148,13 +160,9 @@ impl<'b, 'e> Batch<'b, 'e> {
             }
             (Reply::Nothing | Reply::Present | Reply::Written, ..) => Value::None,
         };
-        let old = present.map(|row| Old {
-            version: row.version,
-            check: row.check,
-            counted_bytes: row.counted_bytes(user_key),
-            index_key: index::entry(shard, collection, user_key, row.value).key,
-        });
         let place = (shard, collection);
+        let touched = present.filter(|_| change != Change::Keep);
+        let old = touched.map(|row| Old::of(place, user_key, &row));
         let version = match (change, old) {
             (Change::Write(value), old) => self.write(place, user_key, &value, old)?,
             (Change::Remove, Some(old)) => {
@@ -177,20 +185,15 @@ impl<'b, 'e> Batch<'b, 'e> {
         let (shard, collection) = place;
         let found = row::read(self.tables, self.txn, (shard, collection, user_key), self.path)?;
         let row = found.expect("the row was found in this transaction");
-        let old = Old {
-            version: row.version,
-            check: row.check,
-            counted_bytes: row.counted_bytes(user_key),
-            index_key: index::entry(shard, collection, user_key, row.value).key,
-        };
+        let old = Old::of(place, user_key, &row);
         self.remove(place, user_key, &old)
     }
 
     /// The counts of a collection in a shard, as this entry leaves them.
     pub(crate) fn counts(&mut self, place: (ShardId, CollectionId)) -> Result<&mut Counts, Fault> {
         let held = match self.counts.entry(place) {
-            std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
-            std::collections::btree_map::Entry::Vacant(free) => {
+            Entry::Occupied(held) => held.into_mut(),
+            Entry::Vacant(free) => {
                 let stored = counts::read(self.tables, self.txn, place, self.path)?;
                 free.insert(Held::new(stored))
             }
@@ -262,8 +265,8 @@ impl<'b, 'e> Batch<'b, 'e> {
 
     fn shard(&mut self, number: ShardId) -> Result<&mut Option<Shard>, Fault> {
         let held = match self.shards.entry(number) {
-            std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
-            std::collections::btree_map::Entry::Vacant(free) => {
+            Entry::Occupied(held) => held.into_mut(),
+            Entry::Vacant(free) => {
                 let stored = shards::read(self.tables, self.txn, number, self.path)?;
                 free.insert(Held::new(stored))
             }
