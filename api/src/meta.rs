@@ -6,10 +6,11 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::codec::{Malformed, Reader, put_bytes};
 use crate::command::Header;
-use crate::id::{ClusterId, CollectionId, GroupId, Incarnation, NodeId};
+use crate::id::{ClusterId, CollectionId, Fingerprint, GroupId, Incarnation, NodeId};
 
 /// One node as the others know it: its name, where peers reach it, and which
 /// life of its data directory was admitted.
@@ -100,6 +101,14 @@ impl MetaCommand {
 }
 
 impl MetaOperation {
+    /// What it asks, hashed: tells a retry from a reused request id.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut form = BytesMut::new();
+        self.encode(&mut form);
+        Fingerprint(xxh3_64(&form))
+    }
+
     fn encode(&self, form: &mut BytesMut) {
         match self {
             Self::Found { cluster, shards, groups, members } => {
@@ -190,7 +199,7 @@ pub fn decode_members(reader: &mut Reader) -> Result<Vec<(NodeId, Member)>, Malf
 mod tests {
     use super::*;
     use crate::command::RequestClass;
-    use crate::id::{Fingerprint, RequestId, ShardId};
+    use crate::id::{RequestId, ShardId};
 
     #[test]
     fn every_meta_command_decodes_to_itself() {

@@ -1,1 +1,55 @@
-//! TBD
+//! Raft: the groups on a node, and what its nodes say to each other.
+//!
+//! openraft runs the algorithm; this crate gives it a network, a log and a
+//! state, and puts clients' requests through it. Four modules are named after
+//! the four conversations between nodes; each holds the sender, the receiver
+//! and the limits of its own:
+//!
+//! * [`campaign`]: votes, pre-votes, leadership transfer.
+//! * [`replication`]: entries and heartbeats.
+//! * [`snapshot`]: whole states, to members behind the log.
+//! * [`request`]: clients' writes and reads; batching, read rounds, one hop to
+//!   the leader.
+//!
+//! Around them:
+//!
+//! * [`node`] is one process; [`founding`] how processes become a cluster;
+//!   [`identity`] who a data directory is.
+//! * [`opening`] makes groups of files; [`group`] is one group's copy here;
+//!   [`handle`] its openraft instance; [`network`] openraft's way out.
+//! * [`steward`] brings a group to what the meta group decided;
+//!   [`housekeeping`] takes snapshots; [`space`] watches the disk.
+//! * [`transport`] is authenticated connections, [`peers`] the members behind
+//!   them, [`door`] where they come in, [`switchboard`] which group they mean.
+//! * [`clock`] is time and dice; [`status`] what a node knows.
+//!
+//! # Not here
+//!
+//! HTTP, files of configuration, signals: crate `server` and the binaries.
+
+pub mod binding;
+pub mod campaign;
+pub mod clock;
+pub mod codec;
+pub mod door;
+pub mod founding;
+pub mod group;
+pub mod handle;
+pub mod housekeeping;
+pub mod identity;
+pub mod message;
+pub mod network;
+pub mod node;
+pub mod opening;
+pub mod peers;
+pub mod replication;
+pub mod request;
+pub mod snapshot;
+pub mod space;
+pub mod status;
+pub mod steward;
+pub mod switchboard;
+pub mod transport;
+
+pub use node::{Fatal, Node, Options, SnapshotTrigger, StartError, StorageOptions, Timers, World};
+pub use request::router::Router;

@@ -13,7 +13,7 @@ use api::limits::SHARDS;
 use api::{GroupId, ShardId};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Shards are the top bits of the hash, so that doubling their number would
 /// split shard `s` into `2s` and `2s + 1`.
@@ -30,6 +30,12 @@ pub fn of_key(collection: &str, key: &[u8]) -> ShardId {
     hasher.update(key);
     let top = hasher.digest() >> SHARD_SHIFT;
     ShardId(u16::try_from(top).expect("a shard number is below SHARDS"))
+}
+
+/// A stable 64-bit hash for tokens that other nodes must recognise.
+#[must_use]
+pub fn hash(bytes: &[u8]) -> u64 {
+    xxh3_64(bytes)
 }
 
 /// The key of a value that was put without one: `hex(sha256(collection, 0, value))`.

@@ -1,0 +1,249 @@
+//! Group: one Raft group's copy on this node, ready to write and read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use openraft::async_runtime::watch::WatchReceiver;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use api::{Answer, Content, GroupId, NodeId, Payload, Refusal};
+use state::{Applied, Store};
+
+use crate::binding::Types;
+use crate::clock::ClusterClock;
+use crate::codec::Codec;
+use crate::handle::Handle;
+use crate::peers::Roster;
+use crate::request::forward;
+use crate::request::reader::{Confirm, Reader};
+use crate::request::writer::{Propose, Writer};
+use crate::transport::BoxFuture;
+
+/// Who leads a group, as this node knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leadership {
+    /// The current term.
+    pub term: u64,
+    /// Who leads in it.
+    pub leader: Option<NodeId>,
+}
+
+/// A reader of one group's log.
+pub type LogReader = wal::LogReader<Types, Codec>;
+
+/// What a group is made of.
+pub struct Parts {
+    /// The group.
+    pub gid: GroupId,
+    /// Its consensus.
+    pub handle: Handle,
+    /// Its state.
+    pub store: Store,
+    /// Its log.
+    pub log: LogReader,
+}
+
+/// One group's copy on this node.
+pub struct Group {
+    /// The group.
+    pub gid: GroupId,
+    /// Its consensus.
+    pub handle: Handle,
+    /// Its state.
+    pub store: Store,
+    /// Who leads it; changes are seen at once.
+    pub leadership: watch::Receiver<Leadership>,
+    /// How far its state is.
+    pub applied: watch::Receiver<Applied>,
+    /// Its write path.
+    pub writer: Arc<Writer>,
+    /// Its read gate.
+    pub reader: Arc<Reader>,
+    /// Its log, for figures.
+    log: LogReader,
+    /// What the log had taken in when the last snapshot was started.
+    snapshot_at_bytes: AtomicU64,
+    /// The group's time when it was last seen to move, and when that was.
+    time_seen: Mutex<(u64, Instant)>,
+}
+
+impl Group {
+    /// Joins the parts of a running group.
+    #[must_use]
+    pub fn new(parts: Parts, roster: Arc<Roster>, clock: Arc<ClusterClock>) -> Arc<Self> {
+        let Parts { gid, handle, store, log } = parts;
+        let leadership = watch_leadership(&handle);
+        let applied = store.applied();
+        let path = Arc::new(Path {
+            gid,
+            handle: handle.clone(),
+            leadership: leadership.clone(),
+            roster,
+            clock,
+        });
+        let writer = Writer::new(gid, Arc::clone(&path) as Arc<dyn Propose>);
+        let reader = Reader::new(gid, path as Arc<dyn Confirm>);
+        let time_seen = Mutex::new((applied.borrow().group_time_ms, Instant::now()));
+        let snapshot_at_bytes = AtomicU64::new(0);
+        Arc::new(Self {
+            gid,
+            handle,
+            store,
+            leadership,
+            applied,
+            writer,
+            reader,
+            log,
+            snapshot_at_bytes,
+            time_seen,
+        })
+    }
+
+    /// Bytes of log since the last snapshot, or since the start of the process.
+    #[must_use]
+    pub fn log_bytes_behind_snapshot(&self) -> u64 {
+        self.log.appended_bytes().saturating_sub(self.snapshot_at_bytes.load(Ordering::Relaxed))
+    }
+
+    /// Starts a snapshot, and counts the bytes of log from here on.
+    pub async fn start_snapshot(&self) -> bool {
+        self.snapshot_at_bytes.store(self.log.appended_bytes(), Ordering::Relaxed);
+        self.handle.build_snapshot().await.is_ok()
+    }
+
+    /// The group's time as this node estimates it: the last it saw, and what has
+    /// passed since. Never the wall clock, which may be anything.
+    #[must_use]
+    pub fn time_ms(&self) -> u64 {
+        let last_ms = self.applied.borrow().group_time_ms;
+        let mut seen = self.time_seen.lock();
+        if last_ms > seen.0 {
+            *seen = (last_ms, Instant::now());
+        }
+        let passed_ms = u64::try_from(seen.1.elapsed().as_millis()).unwrap_or(u64::MAX);
+        seen.0.saturating_add(passed_ms)
+    }
+
+    /// Waits until this replica has applied `index`.
+    pub async fn wait_applied(&self, index: u64, deadline: Instant) -> Result<(), Refusal> {
+        let mut applied = self.applied.clone();
+        let reached = applied.wait_for(|applied| applied.covers(index));
+        match tokio::time::timeout_at(deadline, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Refusal::Stopping),
+            Err(_) => Err(Refusal::NoLeader { group: self.gid }),
+        }
+    }
+
+    /// The index of the last entry applied here; 0 before the first.
+    #[must_use]
+    pub fn applied_index(&self) -> u64 {
+        self.applied.borrow().index().unwrap_or(0)
+    }
+
+    /// Who leads now, as far as this node knows.
+    #[must_use]
+    pub fn leader(&self) -> Option<NodeId> {
+        self.leadership.borrow().leader
+    }
+}
+
+/// Follows openraft's figures until the group stops.
+fn watch_leadership(handle: &Handle) -> watch::Receiver<Leadership> {
+    let mut figures = handle.0.server_metrics();
+    let (sender, receiver) = watch::channel(Leadership::default());
+    tokio::spawn(async move {
+        loop {
+            let now = {
+                let figures = figures.borrow_and_update();
+                Leadership { term: figures.vote.leader_id.term, leader: figures.current_leader }
+            };
+            sender.send_if_modified(|seen| std::mem::replace(seen, now) != now);
+            if figures.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// The way from this node to the group's leader.
+struct Path {
+    gid: GroupId,
+    handle: Handle,
+    leadership: watch::Receiver<Leadership>,
+    roster: Arc<Roster>,
+    clock: Arc<ClusterClock>,
+}
+
+/// Where a call goes.
+enum Target {
+    Here,
+    There(NodeId),
+}
+
+impl Path {
+    fn target(&self, may_forward: bool) -> Result<Target, Refusal> {
+        let group = self.gid;
+        match self.leadership.borrow().leader {
+            Some(leader) if leader == self.roster.me => Ok(Target::Here),
+            Some(leader) if may_forward => Ok(Target::There(leader)),
+            leader @ Some(_) => Err(Refusal::NotLeader { group, leader }),
+            None => Err(Refusal::NoLeader { group }),
+        }
+    }
+}
+
+impl Propose for Path {
+    fn propose(
+        &self,
+        commands: Vec<Bytes>,
+        may_forward: bool,
+        deadline: Instant,
+    ) -> BoxFuture<'static, Result<Vec<Answer>, Refusal>> {
+        let group = self.gid;
+        match self.target(may_forward) {
+            Err(refusal) => Box::pin(async { Err(refusal) }),
+            Ok(Target::Here) => {
+                let content = Content::Commands(commands);
+                let payload = Payload::encode(self.clock.stamp_ms(), &content);
+                let handle = self.handle.clone();
+                Box::pin(async move { Ok(handle.propose(group, payload).await?.0) })
+            }
+            Ok(Target::There(leader)) => Box::pin(forward::propose(
+                Arc::clone(&self.roster),
+                group,
+                leader,
+                self.leadership.clone(),
+                commands,
+                deadline,
+            )),
+        }
+    }
+
+    fn leads(&self) -> bool {
+        self.leadership.borrow().leader == Some(self.roster.me)
+    }
+}
+
+impl Confirm for Path {
+    fn confirm(&self, may_forward: bool) -> BoxFuture<'static, Result<u64, Refusal>> {
+        let group = self.gid;
+        match self.target(may_forward) {
+            Err(refusal) => Box::pin(async { Err(refusal) }),
+            Ok(Target::Here) => {
+                let handle = self.handle.clone();
+                Box::pin(async move { handle.read_index(group).await })
+            }
+            Ok(Target::There(leader)) => Box::pin(forward::read_index(
+                Arc::clone(&self.roster),
+                group,
+                leader,
+                self.leadership.clone(),
+            )),
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! Node: one process of a cluster, from an empty directory to serving.
+//!
+//! A node opens its door to the other nodes first, finds or founds its
+//! cluster, opens its groups, and looks after them until it is told to stop.
+//! What it is doing, and why it is not ready, can be asked at any time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use api::service::Check;
+use api::{GroupId, Operation, Refusal};
+use disk::lock::LockError;
+use disk::{DirectoryLock, Fault};
+
+use crate::clock::{Clock, ClusterClock, Entropy};
+use crate::door;
+use crate::founding::{self, Greeting, Registry};
+use crate::group::Group;
+use crate::housekeeping;
+use crate::identity::{Adopted, Identity, IdentityError};
+use crate::opening::{self, OpenError, Opened};
+use crate::peers::{Roster, Seeds};
+use crate::request::router::Router;
+use crate::space::Space;
+use crate::status;
+use crate::steward::Steward;
+use crate::switchboard::{Running, Switchboard};
+use crate::transport::Transport;
+
+/// How often free space is measured.
+const SPACE_EVERY: Duration = Duration::from_secs(1);
+
+/// Scans at once on one node. Beyond: busy.
+const SCANS_MAX: usize = 16;
+
+/// How long a stopping node waits for another to take over a group.
+const HANDOVER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a node is told at its start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its name, as in its certificate.
+    pub name: String,
+    /// Where its data lies.
+    pub data: PathBuf,
+    /// Every expected node's name and peer address, this one included.
+    pub seeds: BTreeMap<String, String>,
+    /// Data groups, if this node founds the cluster.
+    pub groups: u32,
+    /// Timers of elections and heartbeats.
+    pub timers: Timers,
+    /// Sizes and thresholds of log, state and snapshots.
+    pub storage: StorageOptions,
+}
+
+/// Timers of elections and heartbeats.
+#[derive(Clone, Copy, Debug)]
+pub struct Timers {
+    /// A leader is heard at least this often.
+    pub heartbeat: Duration,
+    /// The shortest silence before a follower stands.
+    pub election_min: Duration,
+    /// The longest.
+    pub election_max: Duration,
+}
+
+/// Sizes and thresholds of log, state and snapshots.
+#[derive(Clone, Copy, Debug)]
+pub struct StorageOptions {
+    /// Address space of each environment.
+    pub map_bytes: usize,
+    /// Entries kept in the log behind a snapshot, for followers a little behind.
+    pub log_keep_entries: u64,
+    /// When a group takes a snapshot.
+    pub snapshot: SnapshotTrigger,
+    /// Free disk below which writes are refused.
+    pub disk_reserve_bytes: u64,
+    /// Free disk below which the process stops.
+    pub disk_floor_bytes: u64,
+}
+
+/// When a group takes a snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct SnapshotTrigger {
+    /// After this many bytes of log.
+    pub log_bytes: u64,
+    /// After an eighth of that already, if log and state together are above
+    /// this many millionths of the free disk.
+    pub disk_millionths: u64,
+}
+
+/// The outside world of a node: what a simulation replaces.
+pub struct World {
+    /// Connections to the other nodes.
+    pub transport: Arc<dyn Transport>,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// Random numbers.
+    pub entropy: Arc<dyn Entropy>,
+    /// Called with what breaks the node. It ends the process and does not return.
+    pub on_fatal: Arc<dyn Fn(Fatal) + Send + Sync>,
+}
+
+/// Why a running node must stop.
+#[derive(Debug)]
+pub enum Fatal {
+    /// Storage or an invariant is broken.
+    Fault(String),
+    /// The disk is full.
+    DiskFull {
+        /// What is left of it.
+        free_bytes: u64,
+    },
+    /// The data does not belong to what this node is.
+    Refused(String),
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process has the directory.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The directory is not ours.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The disk does not work.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// One node.
+pub struct Node {
+    options: Options,
+    world: World,
+    registry: Arc<Registry>,
+    seeds: Arc<Seeds>,
+    clock: Arc<ClusterClock>,
+    space: Arc<Space>,
+    switchboard: Arc<Switchboard>,
+    reason: watch::Sender<String>,
+    /// Groups that have not caught up since the start.
+    behind: Mutex<BTreeSet<GroupId>>,
+    draining: AtomicBool,
+    /// Scans at once: each holds a thread and a page of rows.
+    pub(crate) scans: Arc<Semaphore>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    opened: Mutex<Option<Opened>>,
+    _lock: DirectoryLock,
+}
+
+impl Node {
+    /// Takes the data directory and reads who it is. Starts nothing yet.
+    pub fn open(options: Options, world: World) -> Result<Arc<Self>, StartError> {
+        use disk::fault::OrFault;
+        std::fs::create_dir_all(&options.data).or_fault("make data directory", &options.data)?;
+        let lock = DirectoryLock::take(&options.data)?;
+        let entropy = Arc::clone(&world.entropy);
+        let identity = Identity::load_or_create(&options.data, &options.name, || {
+            api::Incarnation(entropy.id())
+        })?;
+        let storage = options.storage;
+        let data = options.data.clone();
+        let space =
+            Space::measure(data.clone(), storage.disk_reserve_bytes, storage.disk_floor_bytes)?;
+        let seeds = Seeds::new(&world.transport, &options.name, options.seeds.clone());
+        let on_fatal = Arc::clone(&world.on_fatal);
+        let registry =
+            Registry::new(data, identity, move |fault| on_fatal(Fatal::Fault(fault.to_string())));
+        Ok(Arc::new(Self {
+            clock: Arc::new(ClusterClock::new(Arc::clone(&world.clock))),
+            options,
+            world,
+            registry,
+            seeds: Arc::new(seeds),
+            space: Arc::new(space),
+            switchboard: Arc::default(),
+            reason: watch::Sender::new("starting".to_owned()),
+            behind: Mutex::default(),
+            draining: AtomicBool::new(false),
+            scans: Arc::new(Semaphore::new(SCANS_MAX)),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            opened: Mutex::default(),
+            _lock: lock,
+        }))
+    }
+
+    /// Starts the node's tasks. They run until [`Node::stop`].
+    pub fn start(self: &Arc<Self>, router: Arc<Router>) {
+        let greeting = Greeting {
+            registry: Arc::clone(&self.registry),
+            clock: Arc::clone(&self.clock),
+            seeds: Arc::clone(&self.seeds),
+        };
+        self.tasks.spawn(door::serve(
+            Arc::clone(&self.world.transport),
+            Arc::clone(&self.switchboard),
+            greeting.clone(),
+            self.stop.clone(),
+        ));
+        self.tasks.spawn(Arc::clone(self).watch_space());
+        let node = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let stop = node.stop.clone();
+            tokio::select! {
+                () = node.live(greeting, router) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// Finds the cluster, opens the groups and looks after them.
+    async fn live(self: Arc<Self>, greeting: Greeting, router: Arc<Router>) {
+        let entropy = Arc::clone(&self.world.entropy);
+        founding::search(&greeting, &*entropy, self.options.groups, &self.reason).await;
+        let adopted = self.registry.adopted().await;
+        self.reason.send_replace("opening its data".to_owned());
+        let running = match self.open_groups(&adopted).await {
+            Ok(running) => running,
+            Err(error) => {
+                tracing::error!(%error, "cannot open this node's data");
+                (self.world.on_fatal)(error.into());
+                return;
+            }
+        };
+        self.switchboard.connect(Arc::clone(&running));
+        self.reason.send_replace("catching up with the cluster".to_owned());
+        self.look_after(&running, &adopted, router);
+        founding::keep_in_touch(greeting, adopted).await;
+    }
+
+    async fn open_groups(&self, adopted: &Adopted) -> Result<Arc<Running>, OpenError> {
+        let members = adopted.members().map(|(id, member)| (id, member.clone())).collect();
+        let (cluster, me) = (adopted.cluster_id, adopted.node_id);
+        let transport = &self.world.transport;
+        let roster = Arc::new(Roster::new(cluster, me, members, transport, &self.seeds));
+        let on_fatal = Arc::clone(&self.world.on_fatal);
+        let site = opening::Site {
+            data: self.options.data.clone(),
+            timers: self.options.timers,
+            storage: self.options.storage,
+            roster: Arc::clone(&roster),
+            clock: Arc::clone(&self.clock),
+            registry: Arc::clone(&self.registry),
+            on_fault: Arc::new(move |fault: &Fault| on_fatal(Fatal::Fault(fault.to_string()))),
+        };
+        let opened = opening::open(site, adopted.clone()).await?;
+        let groups = opened.groups.clone();
+        *self.behind.lock() = groups.keys().copied().collect();
+        *self.opened.lock() = Some(opened);
+        Ok(Arc::new(Running { roster, groups }))
+    }
+
+    /// Starts what each group needs beside consensus.
+    fn look_after(
+        self: &Arc<Self>,
+        running: &Arc<Running>,
+        adopted: &Adopted,
+        router: Arc<Router>,
+    ) {
+        for group in running.groups.values() {
+            let members = running.roster.members.clone();
+            let rank = members.keys().position(|id| *id == running.roster.me).unwrap_or(0);
+            let (group_, stop) = (Arc::clone(group), self.stop.clone());
+            if !adopted.founded {
+                self.tasks.spawn(opening::initialize(group_, members, rank, stop));
+            }
+            let steward = Steward {
+                group: Arc::clone(group),
+                running: Arc::clone(running),
+                router: Arc::clone(&router),
+                clock: Arc::clone(&self.clock),
+                adopted: adopted.clone(),
+            };
+            self.tasks.spawn(steward.run(self.stop.clone()));
+            self.tasks.spawn(Arc::clone(self).catch_up(Arc::clone(group)));
+        }
+        self.tasks.spawn(Arc::clone(self).note_founded(Arc::clone(running)));
+        self.tasks.spawn(housekeeping::snapshots(
+            Arc::clone(running),
+            self.options.data.clone(),
+            self.options.storage.snapshot,
+            self.stop.clone(),
+        ));
+    }
+
+    /// Waits until the group has applied what was committed when it first asked.
+    async fn catch_up(self: Arc<Self>, group: Arc<Group>) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        const PAUSE: Duration = Duration::from_millis(50);
+        let caught_up = async {
+            while let Err(_refused) = async {
+                let index = group.reader.read_index(false, PATIENCE).await?;
+                group.wait_applied(index, tokio::time::Instant::now() + PATIENCE).await
+            }
+            .await
+            {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::select! {
+            () = caught_up => {}
+            () = self.stop.cancelled() => return,
+        }
+        let mut behind = self.behind.lock();
+        behind.remove(&group.gid);
+        if behind.is_empty() {
+            tracing::info!("ready: all groups have caught up");
+            self.reason.send_replace(String::new());
+        }
+    }
+
+    /// Notes durably that the cluster is founded, once it is.
+    async fn note_founded(self: Arc<Self>, running: Arc<Running>) {
+        let meta = running.groups.get(&GroupId::META);
+        let Some(mut views) = meta.and_then(|meta| meta.store.meta()) else { return };
+        let founded = views.wait_for(|view| view.cluster().is_some());
+        tokio::select! {
+            founded = founded => if founded.is_err() { return },
+            () = self.stop.cancelled() => return,
+        }
+        let registry = Arc::clone(&self.registry);
+        let noted =
+            tokio::task::spawn_blocking(move || registry.note(|adopted| adopted.founded = true));
+        if let Ok(Err(error)) = noted.await {
+            tracing::error!(error, "cannot note that the cluster is founded");
+        }
+    }
+
+    async fn watch_space(self: Arc<Self>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(SPACE_EVERY) => {}
+                () = self.stop.cancelled() => return,
+            }
+            match self.space.refresh() {
+                Ok(Ok(())) => {}
+                Ok(Err(free_bytes)) => (self.world.on_fatal)(Fatal::DiskFull { free_bytes }),
+                Err(fault) => self.fault(&fault),
+            }
+        }
+    }
+
+    /// The running groups, or why there are none to ask.
+    pub fn running(&self) -> Result<Arc<Running>, Refusal> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(Refusal::Stopping);
+        }
+        let reason = || Refusal::NotReady { reason: self.reason.borrow().clone() };
+        self.switchboard.running().ok_or_else(reason)
+    }
+
+    /// Refuses a write that the disk has no room for.
+    pub fn admit(&self, operation: &Operation) -> Result<(), Refusal> {
+        self.space.admit(operation)
+    }
+
+    /// Storage is broken: ends the process.
+    pub fn fault(&self, fault: &Fault) {
+        (self.world.on_fatal)(Fatal::Fault(fault.to_string()));
+    }
+
+    /// The checks behind `/readyz`. Never "has a leader": one election would
+    /// take every node out of the proxy.
+    #[must_use]
+    pub fn readiness(&self) -> Vec<Check> {
+        let check = |name, failure| Check { name, failure };
+        let has_cluster = self.switchboard.running().is_some();
+        let reason = self.reason.borrow().clone();
+        let behind = self.behind.lock();
+        let groups = || behind.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let lagging = (has_cluster && !behind.is_empty())
+            .then(|| format!("groups {} have not caught up since the start", groups()));
+        let no_room = (!self.space.is_writable()).then(|| "disk nearly full".to_owned());
+        let draining = self.draining.load(Ordering::Relaxed).then(|| "stopping".to_owned());
+        vec![
+            check("cluster", (!has_cluster).then_some(reason.clone())),
+            check("caught-up", if has_cluster { lagging } else { Some(reason) }),
+            check("storage-writable", no_room),
+            check("not-draining", draining),
+        ]
+    }
+
+    /// What this node knows of the cluster.
+    #[must_use]
+    pub fn status(&self) -> api::service::Status {
+        let failure = self.readiness().into_iter().find_map(|check| check.failure);
+        match self.switchboard.running() {
+            Some(running) => status::of(&self.options.name, &running, failure),
+            None => status::alone(&self.options.name, &self.seeds, failure),
+        }
+    }
+
+    /// Not ready from here on, so that a proxy sends nothing new.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Hands leadership over, ends all tasks and closes the files.
+    pub async fn stop(&self) {
+        self.drain();
+        if let Some(running) = self.switchboard.running() {
+            hand_over(&running).await;
+        }
+        self.stop.cancel();
+        self.switchboard.disconnect();
+        self.tasks.close();
+        let opened = self.opened.lock().take();
+        if let Some(opened) = opened {
+            opened.close().await;
+        }
+        self.tasks.wait().await;
+    }
+}
+
+/// Has other nodes lead the groups that this one leads, as far as they will.
+async fn hand_over(running: &Running) {
+    let me = running.roster.me;
+    let led: Vec<_> = running.groups.values().filter(|group| group.leader() == Some(me)).collect();
+    for group in &led {
+        let metrics = group.handle.metrics();
+        let reachable =
+            |id: &api::NodeId| running.roster.peer(*id).is_some_and(|peer| peer.is_reachable());
+        // The follower with the longest log takes over soonest.
+        let heir = metrics.replication.iter().flatten().filter(|(id, _)| reachable(id));
+        let heir = heir.max_by_key(|(_, matched)| matched.map(|at| at.index));
+        if let Some((heir, _)) = heir {
+            tracing::info!(group = %group.gid, heir = running.roster.name(*heir), "handing over");
+            let _stopped = group.handle.transfer_to(*heir).await;
+        }
+    }
+    let handed_over = futures::future::join_all(led.iter().map(|group| async {
+        let mut leadership = group.leadership.clone();
+        let other = leadership.wait_for(|now| now.leader.is_some_and(|leader| leader != me));
+        let _stopped = other.await;
+    }));
+    if tokio::time::timeout(HANDOVER_PATIENCE, handed_over).await.is_err() {
+        tracing::warn!("nobody took over some groups in time; they will elect a leader");
+    }
+}

@@ -1,0 +1,129 @@
+//! Replication: entries from the leader to the others.
+//!
+//! One long-lived stream per group and follower, pipelined: the leader sends
+//! without waiting, the follower answers in order once its log is on disk.
+//! Heartbeats travel on another connection, so that bulk never delays them.
+//!
+//! # Limits
+//!
+//! A message holds [`APPEND_BYTES_MAX`](api::limits::APPEND_BYTES_MAX) of
+//! entries (the log's reader cuts there) and openraft's `max_payload_entries`.
+//! A stream that stays silent is ended by the connection's pings.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream;
+use futures::{Stream, StreamExt};
+use openraft::OptionalSend;
+use openraft::base::BoxStream;
+use openraft::errors::{NetworkError, RPCError};
+use openraft::raft::AppendEntriesRequest;
+use tonic::{Request, Response, Status, Streaming};
+
+use api::wire::peer;
+use api::wire::peer::replication_client::ReplicationClient;
+use api::wire::peer::replication_server::Replication;
+
+use crate::binding::{AppendResult, Types};
+use crate::message;
+use crate::network::{Line, unreachable};
+use crate::peers::MESSAGE_BYTES_MAX;
+use crate::switchboard::{Switchboard, peer_name, refuse};
+
+/// How long opening a stream may take at least, however short heartbeats are.
+const OPEN_TIMEOUT_MIN: Duration = Duration::from_millis(500);
+
+type AppendResults<'a> = BoxStream<'a, Result<AppendResult, RPCError<Types>>>;
+
+/// Opens the stream to a follower and feeds it.
+pub async fn send_stream<'a, S>(
+    line: &'a Line,
+    requests: S,
+    ttl: Duration,
+) -> Result<AppendResults<'a>, RPCError<Types>>
+where
+    S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
+{
+    let mut client = ReplicationClient::new(line.peer()?.bulk.clone())
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let route = line.route();
+    let messages = requests.map(move |request| message::append(route.clone(), &request));
+    let opened = tokio::time::timeout(ttl.max(OPEN_TIMEOUT_MIN), client.append(messages)).await;
+    let responses = opened.map_err(unreachable)?.map_err(unreachable)?.into_inner();
+    Ok(Box::pin(responses.map(|response| match response {
+        Ok(response) => message::read_append_result(response).map_err(unreachable),
+        Err(status) => Err(RPCError::Network(NetworkError::from_string(status))),
+    })))
+}
+
+/// Sends the one request of a heartbeat.
+pub async fn send_heartbeat<'a, S>(
+    line: &'a Line,
+    mut requests: S,
+    ttl: Duration,
+) -> Result<AppendResults<'a>, RPCError<Types>>
+where
+    S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
+{
+    let Some(request) = requests.next().await else { return Ok(Box::pin(stream::empty())) };
+    let mut client = ReplicationClient::new(line.peer()?.control.clone());
+    let call = client.heartbeat(message::append(line.route(), &request));
+    let response = tokio::time::timeout(ttl, call).await.map_err(unreachable)?;
+    let response = response.map_err(unreachable)?.into_inner();
+    let result = message::read_append_result(response).map_err(unreachable)?;
+    Ok(Box::pin(stream::once(async { Ok(result) })))
+}
+
+/// Takes entries and heartbeats from leaders.
+pub struct Replicating(pub Arc<Switchboard>);
+
+#[tonic::async_trait]
+impl Replication for Replicating {
+    type AppendStream =
+        Pin<Box<dyn Stream<Item = Result<peer::AppendResponse, Status>> + Send + 'static>>;
+
+    async fn append(
+        &self,
+        request: Request<Streaming<peer::AppendRequest>>,
+    ) -> Result<Response<Self::AppendStream>, Status> {
+        let name = peer_name(&request)?;
+        let mut messages = request.into_inner();
+        let Some(first) = messages.message().await? else {
+            return Ok(Response::new(Box::pin(stream::empty())));
+        };
+        let group = self.0.group_of(first.route.as_ref(), &name)?;
+        let route = first.route.clone();
+        let rest = messages.take_while(|message| futures::future::ready(message.is_ok()));
+        let messages = stream::once(async { Ok(first) }).chain(rest);
+        // Every frame names its route: one that strays from the stream's ends it.
+        let requests = messages.map(move |message| match message {
+            Ok(message) if message.route == route => message::read_append(message).ok(),
+            Ok(_) | Err(_) => None,
+        });
+        let whole = requests
+            .take_while(|request| futures::future::ready(request.is_some()))
+            .filter_map(futures::future::ready);
+        let results = group.handle.append(Box::pin(whole)).map(|result| match result {
+            Ok(result) => Ok(message::append_result(&result)),
+            Err(fatal) => Err(Status::unavailable(fatal.to_string())),
+        });
+        Ok(Response::new(Box::pin(results)))
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<peer::AppendRequest>,
+    ) -> Result<Response<peer::AppendResponse>, Status> {
+        let group = self.0.group(&request, |message| message.route.as_ref())?;
+        let request = message::read_append(request.into_inner()).map_err(|bad| refuse(&bad))?;
+        let mut results = group.handle.append(stream::iter([request]));
+        match results.next().await {
+            Some(Ok(result)) => Ok(Response::new(message::append_result(&result))),
+            Some(Err(fatal)) => Err(Status::unavailable(fatal.to_string())),
+            None => Err(Status::unavailable("group is stopping")),
+        }
+    }
+}

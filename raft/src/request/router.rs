@@ -1,0 +1,520 @@
+//! Router: from a collection's name and a key to an answer.
+//!
+//! Any node routes any request: name to collection (the local view of the meta
+//! group), key to shard, shard to group, group to its leader, in one hop. A
+//! request is tried until it has an answer or its time is up; every attempt
+//! carries the same request id, so an attempt whose fate is unknown may be
+//! repeated without harm.
+//!
+//! # Invariants
+//!
+//! * U1: "not found" for a collection is never answered from a view that may be
+//!   old: a meta read round that started after the request comes first.
+//! * U2: once an attempt may have taken effect, the request is never sent to
+//!   another incarnation of its collection; it ends with an answer or `Unknown`.
+//! * U3: a failure says `not applied` only if no attempt can have taken effect.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use api::service::{
+    Call, Consistency, Failure, Found, Get, Page, Ran, Route, Scan, Service, Status, Write, Written,
+};
+use api::{
+    Answer, Applied, CollectionId, Command, Fingerprint, GroupId, Header, MetaCommand,
+    MetaOperation, Operation, Outcome, Refusal, Rejection, RequestClass, RequestId, ShardId,
+    Verdict,
+};
+use disk::Fault;
+use state::MetaView;
+
+use crate::group::Group;
+use crate::node::Node;
+use crate::request::scan;
+use crate::request::writer::Origin;
+use crate::switchboard::Running;
+
+/// Pauses between attempts: long enough not to burn the CPU during an
+/// election, short enough not to add to it.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Serves requests on one node.
+pub struct Router {
+    node: Arc<Node>,
+    ids: RequestIds,
+}
+
+/// Makes request ids for requests that bring none.
+struct RequestIds {
+    nonce: u64,
+    counter: AtomicU64,
+}
+
+impl RequestIds {
+    fn next(&self) -> RequestId {
+        RequestId::made_here(self.nonce, self.counter.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// One request on its way: its id, its deadline, and what may have happened.
+struct Attempts {
+    id: RequestId,
+    class: RequestClass,
+    started: Instant,
+    deadline: Instant,
+    /// Some attempt may have taken effect.
+    ambiguous: bool,
+    /// What the last attempt was refused with.
+    last: Option<Refusal>,
+}
+
+impl Attempts {
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The end of a request whose time is up (U3).
+    fn out_of_time(&self, group: GroupId) -> Failure {
+        let waited = self.started.elapsed();
+        if self.ambiguous {
+            return Refusal::Unknown { group, waited }.into();
+        }
+        match &self.last {
+            Some(Refusal::NotLeader { .. }) | None => Refusal::NoLeader { group }.into(),
+            Some(last) => last.clone().into(),
+        }
+    }
+
+    /// Takes in a refusal: `Ok` to try again after a pause, or the end.
+    fn refused(&mut self, refusal: Refusal) -> Result<(), Failure> {
+        self.ambiguous |= refusal.applied() == Applied::Unknown;
+        let again = match &refusal {
+            Refusal::NoLeader { .. } | Refusal::NotLeader { .. } | Refusal::Unknown { .. } => true,
+            // Full queues and full disks are the client's to wait for, unless an
+            // earlier attempt is still open.
+            Refusal::Busy { .. } | Refusal::DiskFull { .. } => self.ambiguous,
+            Refusal::Expired { .. } | Refusal::NotReady { .. } | Refusal::Stopping => false,
+        };
+        if again {
+            self.last = Some(refusal);
+            return Ok(());
+        }
+        if self.ambiguous {
+            let (Refusal::Expired { group, .. } | Refusal::Busy { group }) = refusal else {
+                let group = GroupId::META;
+                return Err(Refusal::Unknown { group, waited: self.started.elapsed() }.into());
+            };
+            return Err(Refusal::Unknown { group, waited: self.started.elapsed() }.into());
+        }
+        Err(refusal.into())
+    }
+
+    /// Waits before the next attempt: for a change of leader, or a moment.
+    async fn pause(&self, group: &Group) -> Result<(), Failure> {
+        if self.left() <= RETRY_PAUSE {
+            return Err(self.out_of_time(group.gid));
+        }
+        let mut leadership = group.leadership.clone();
+        leadership.mark_unchanged();
+        let _changed_or_not = tokio::time::timeout(RETRY_PAUSE, leadership.changed()).await;
+        Ok(())
+    }
+}
+
+/// Where a row lives now.
+struct Place {
+    group: Arc<Group>,
+    shard: ShardId,
+    collection: CollectionId,
+}
+
+impl Router {
+    /// Routes for `node`. `nonce` is random per process start.
+    #[must_use]
+    pub fn new(node: Arc<Node>, nonce: u64) -> Self {
+        Self { node, ids: RequestIds { nonce, counter: AtomicU64::new(0) } }
+    }
+
+    fn attempts(&self, call: Call) -> Attempts {
+        let (id, class) = match call.request_id {
+            Some(id) => (id, RequestClass::Client),
+            None => (self.ids.next(), RequestClass::Internal),
+        };
+        let started = Instant::now();
+        let deadline = started + call.timeout;
+        Attempts { id, class, started, deadline, ambiguous: false, last: None }
+    }
+
+    fn running(&self) -> Result<Arc<Running>, Failure> {
+        self.node.running().map_err(Failure::from)
+    }
+
+    /// The catalogue and map as this node knows them.
+    pub fn meta_view(running: &Running) -> Result<MetaView, Failure> {
+        let meta = meta_group(running)?;
+        let view = meta.store.meta().map(|view| view.borrow().clone());
+        view.ok_or(Refusal::NoLeader { group: GroupId::META }.into())
+    }
+
+    /// The catalogue and map, no older than this call (U1).
+    async fn fresh_meta_view(
+        &self,
+        running: &Running,
+        attempts: &mut Attempts,
+    ) -> Result<MetaView, Failure> {
+        let meta = meta_group(running)?;
+        self.linearize(meta, attempts).await?;
+        Self::meta_view(running)
+    }
+
+    /// Returns once this replica of `group` has applied everything that was
+    /// acknowledged before the call.
+    async fn linearize(&self, group: &Arc<Group>, attempts: &mut Attempts) -> Result<(), Failure> {
+        loop {
+            match group.reader.read_index(false, attempts.left()).await {
+                Ok(index) => return Ok(group.wait_applied(index, attempts.deadline).await?),
+                Err(refusal) => attempts.refused(refusal)?,
+            }
+            attempts.pause(group).await?;
+        }
+    }
+
+    /// The collection's id, made if it must exist; `None` if there is none.
+    async fn collection(
+        &self,
+        running: &Running,
+        name: &str,
+        create: bool,
+        attempts: &mut Attempts,
+    ) -> Result<Option<CollectionId>, Failure> {
+        if let Some(found) = Self::meta_view(running)?.active(name) {
+            return Ok(Some(found));
+        }
+        if !create {
+            return self.existing(running, name, attempts).await;
+        }
+        // The inner request has an id of its own: the collection may be made by
+        // anyone, and making it twice is making it once.
+        let operation = MetaOperation::CreateCollection { name: name.to_owned() };
+        let call = Call { request_id: None, timeout: attempts.left() };
+        let (outcome, _) = self.meta_write(running, call, operation).await?;
+        match outcome.verdict {
+            Verdict::TooLarge => Err(too_many_collections()),
+            _ => Ok(Some(collection_of(&outcome))),
+        }
+    }
+
+    /// The collection's id as of now, waiting out a drop that is under way.
+    async fn existing(
+        &self,
+        running: &Running,
+        name: &str,
+        attempts: &mut Attempts,
+    ) -> Result<Option<CollectionId>, Failure> {
+        loop {
+            let view = self.fresh_meta_view(running, attempts).await?;
+            if !view.is_dropping(name) {
+                return Ok(view.active(name));
+            }
+            attempts.pause(meta_group(running)?).await?;
+        }
+    }
+
+    /// Where `key` of the collection lives by the map this node has.
+    fn place(
+        running: &Running,
+        name: &str,
+        collection: CollectionId,
+        key: &[u8],
+    ) -> Result<Place, Failure> {
+        let shard = shard::of_key(name, key);
+        let view = Self::meta_view(running)?;
+        let owner = view.owner(shard).unwrap_or(GroupId::META);
+        let group = running.groups.get(&owner).filter(|group| group.gid != GroupId::META);
+        let group = group.cloned().ok_or(Refusal::NoLeader { group: owner })?;
+        Ok(Place { group, shard, collection })
+    }
+
+    /// Runs a data command to its answer.
+    async fn run(
+        &self,
+        running: &Running,
+        write: &Write,
+        attempts: &mut Attempts,
+    ) -> Result<Written, Failure> {
+        let creates =
+            !matches!(write.operation, Operation::Delete { .. } | Operation::DeleteValue { .. });
+        let fingerprint = write.operation.fingerprint(&write.collection);
+        let mut issued_at_ms = None;
+        let mut sent_to = None;
+        loop {
+            let collection = self.collection(running, &write.collection, creates, attempts).await?;
+            if attempts.ambiguous && sent_to != collection {
+                let waited = attempts.started.elapsed();
+                return Err(Refusal::Unknown { group: GroupId::META, waited }.into());
+            }
+            sent_to = collection;
+            let Some(collection) = collection else {
+                let outcome = Outcome::bare(Verdict::NotFound, 0);
+                return Ok(Written { outcome, replay: false, route: None });
+            };
+            let key = write.operation.key();
+            let place = Self::place(running, &write.collection, collection, key)?;
+            let issued = *issued_at_ms.get_or_insert_with(|| place.group.time_ms());
+            let command = Command {
+                header: header(attempts, issued, fingerprint, place.shard, place.collection),
+                operation: write.operation.clone(),
+            };
+            match attempt(&place.group, command.encode(), attempts).await? {
+                Tried::Executed { outcome, replay } => {
+                    let route = Route { shard: place.shard, group: place.group.gid };
+                    return Ok(Written { outcome, replay, route: Some(route) });
+                }
+                Tried::Again => {}
+                Tried::Restamp(now_ms) => issued_at_ms = Some(now_ms),
+                Tried::Dropping if attempts.ambiguous => {
+                    let waited = attempts.started.elapsed();
+                    return Err(Refusal::Unknown { group: place.group.gid, waited }.into());
+                }
+                Tried::Dropping => {}
+            }
+            attempts.pause(&place.group).await?;
+        }
+    }
+
+    /// Runs a meta command to its outcome, and says whether it was a replay.
+    pub async fn meta_write(
+        &self,
+        running: &Running,
+        call: Call,
+        operation: MetaOperation,
+    ) -> Result<(Outcome, bool), Failure> {
+        let meta = meta_group(running)?;
+        let mut attempts = self.attempts(call);
+        let fingerprint = operation.fingerprint();
+        let mut issued = meta.time_ms();
+        loop {
+            let command = MetaCommand {
+                header: header(&attempts, issued, fingerprint, ShardId(0), CollectionId(0)),
+                operation: operation.clone(),
+            };
+            match attempt(meta, command.encode(), &mut attempts).await? {
+                Tried::Executed { outcome, replay } => return Ok((outcome, replay)),
+                Tried::Restamp(now_ms) => issued = now_ms,
+                Tried::Again | Tried::Dropping => {}
+            }
+            attempts.pause(meta).await?;
+        }
+    }
+
+    async fn read_row(
+        &self,
+        running: &Running,
+        get: &Get,
+        attempts: &mut Attempts,
+    ) -> Result<Found, Failure> {
+        let stale = get.consistency == Consistency::Stale;
+        loop {
+            let collection = if stale {
+                Self::meta_view(running)?.active(&get.collection)
+            } else {
+                self.collection(running, &get.collection, false, attempts).await?
+            };
+            let Some(collection) = collection else { return Ok(Found { row: None, route: None }) };
+            let place = Self::place(running, &get.collection, collection, &get.key)?;
+            if !stale {
+                self.linearize(&place.group, attempts).await?;
+            }
+            let view = place.group.store.view().map_err(|fault| self.node.broken(&fault))?;
+            let read = view.get(place.shard, place.collection, &get.key);
+            drop(view);
+            match read.map_err(|fault| self.node.broken(&fault))? {
+                Ok(row) => {
+                    let route = Route { shard: place.shard, group: place.group.gid };
+                    return Ok(Found { row, route: Some(route) });
+                }
+                // The shard moved or the collection goes: look again.
+                Err(_) if stale => return Ok(Found { row: None, route: None }),
+                Err(_) => attempts.pause(&place.group).await?,
+            }
+        }
+    }
+}
+
+impl Service for Router {
+    async fn write(&self, call: Call, write: Write) -> Result<Written, Failure> {
+        let running = self.running()?;
+        self.node.admit(&write.operation)?;
+        self.run(&running, &write, &mut self.attempts(call)).await
+    }
+
+    async fn get(&self, call: Call, get: Get) -> Result<Found, Failure> {
+        let running = self.running()?;
+        self.read_row(&running, &get, &mut self.attempts(call)).await
+    }
+
+    async fn scan(&self, call: Call, scan: Scan) -> Result<Page, Failure> {
+        let running = self.running()?;
+        let mut attempts = self.attempts(call);
+        loop {
+            let stale = scan.consistency == Consistency::Stale;
+            let collection = if stale {
+                Self::meta_view(&running)?.active(&scan.collection)
+            } else {
+                self.collection(&running, &scan.collection, false, &mut attempts).await?
+            };
+            let Some(collection) = collection else { return Ok(Page::default()) };
+            if !stale {
+                for group in data_groups(&running) {
+                    self.linearize(group, &mut attempts).await?;
+                }
+            }
+            match scan::page(&self.node, &running, collection, &scan, attempts.left()).await? {
+                Some(page) => return Ok(page),
+                None => attempts.pause(meta_group(&running)?).await?,
+            }
+        }
+    }
+
+    async fn create_collection(&self, call: Call, name: String) -> Result<Ran, Failure> {
+        let running = self.running()?;
+        let operation = MetaOperation::CreateCollection { name };
+        let (outcome, replay) = self.meta_write(&running, call, operation).await?;
+        match outcome.verdict {
+            Verdict::TooLarge => Err(too_many_collections()),
+            _ => Ok(Ran { replay }),
+        }
+    }
+
+    async fn drop_collection(&self, call: Call, name: String) -> Result<Ran, Failure> {
+        let running = self.running()?;
+        let started = Instant::now();
+        let operation = MetaOperation::BeginDrop { name };
+        let (outcome, replay) = self.meta_write(&running, call, operation).await?;
+        if outcome.verdict == Verdict::NotFound {
+            return Ok(Ran { replay });
+        }
+        // From here on the drop goes on whatever happens to this request.
+        let dropping = collection_of(&outcome);
+        let unknown = || Refusal::Unknown { group: GroupId::META, waited: started.elapsed() };
+        let left = call.timeout.saturating_sub(started.elapsed());
+        let mut attempts = self.attempts(Call { request_id: None, timeout: left });
+        // This node may not have seen the drop begin yet.
+        let meta = meta_group(&running)?;
+        self.linearize(meta, &mut attempts).await.map_err(|_| unknown())?;
+        let mut views = meta.store.meta().ok_or_else(unknown)?;
+        let gone = views.wait_for(|view| !view.is_collection_dropping(dropping));
+        match tokio::time::timeout(attempts.left(), gone).await {
+            Ok(Ok(_)) => Ok(Ran { replay }),
+            Ok(Err(_)) | Err(_) => Err(unknown().into()),
+        }
+    }
+
+    async fn list_collections(&self, call: Call) -> Result<Vec<String>, Failure> {
+        let running = self.running()?;
+        let view = self.fresh_meta_view(&running, &mut self.attempts(call)).await?;
+        Ok(view.collection_names())
+    }
+
+    fn status(&self) -> Status {
+        self.node.status()
+    }
+
+    fn readiness(&self) -> Vec<api::service::Check> {
+        self.node.readiness()
+    }
+}
+
+/// What became of one attempt.
+enum Tried {
+    Executed {
+        outcome: Outcome,
+        replay: bool,
+    },
+    /// Certainly or possibly not executed: try again with the same id.
+    Again,
+    /// Certainly not executed, because the issue time was out of bounds.
+    Restamp(u64),
+    /// Certainly not executed by this attempt: the collection is going.
+    Dropping,
+}
+
+/// Tries once.
+async fn attempt(
+    group: &Arc<Group>,
+    command: Bytes,
+    attempts: &mut Attempts,
+) -> Result<Tried, Failure> {
+    let result = group.writer.write(vec![command], Origin::Here, attempts.left()).await;
+    let answer = match result {
+        Ok(answers) => answers.into_iter().next(),
+        Err(refusal) => {
+            attempts.refused(refusal)?;
+            return Ok(Tried::Again);
+        }
+    };
+    match answer {
+        Some(Answer::Executed { outcome, replay }) => Ok(Tried::Executed { outcome, replay }),
+        Some(Answer::Rejected(rejection)) => rejected(rejection, attempts),
+        None => {
+            attempts.ambiguous = true;
+            Ok(Tried::Again)
+        }
+    }
+}
+
+fn rejected(rejection: Rejection, attempts: &Attempts) -> Result<Tried, Failure> {
+    match rejection {
+        Rejection::NotOwner { .. } => Ok(Tried::Again),
+        Rejection::Dropping => Ok(Tried::Dropping),
+        Rejection::IdReused => Err(Failure::IdReused),
+        Rejection::Stale { group_time_ms } | Rejection::FromFuture { group_time_ms } => {
+            // Our estimate of the group's time was off. If no attempt can have
+            // run, the request is as good as new and gets a new issue time.
+            if attempts.ambiguous {
+                return Err(Failure::IdExpired);
+            }
+            Ok(Tried::Restamp(group_time_ms))
+        }
+    }
+}
+
+fn header(
+    attempts: &Attempts,
+    issued_at_ms: u64,
+    fingerprint: Fingerprint,
+    shard: ShardId,
+    collection: CollectionId,
+) -> Header {
+    Header { id: attempts.id, class: attempts.class, issued_at_ms, fingerprint, shard, collection }
+}
+
+fn meta_group(running: &Running) -> Result<&Arc<Group>, Failure> {
+    let meta = running.groups.get(&GroupId::META);
+    meta.ok_or(Refusal::NoLeader { group: GroupId::META }.into())
+}
+
+fn data_groups(running: &Running) -> impl Iterator<Item = &Arc<Group>> {
+    running.groups.values().filter(|group| group.gid != GroupId::META)
+}
+
+/// The meta group answers with the collection's id where others have a version.
+fn collection_of(outcome: &Outcome) -> CollectionId {
+    CollectionId(u32::try_from(outcome.version).expect("the meta machine puts an id here"))
+}
+
+fn too_many_collections() -> Failure {
+    Failure::TooManyCollections { limit: api::limits::COLLECTIONS_MAX }
+}
+
+/// Reading the state failed: the process is about to stop.
+impl Node {
+    fn broken(&self, fault: &Fault) -> Failure {
+        self.fault(fault);
+        Refusal::Stopping.into()
+    }
+}

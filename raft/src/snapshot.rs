@@ -1,0 +1,250 @@
+//! Snapshot: a group's state to a member that is behind the log.
+//!
+//! The compressed file travels as it lies on disk, on its own connection. The
+//! receiver says how much of this very file it has already, so a broken
+//! transfer goes on where it stopped; the file's name is its hash, so what
+//! arrives is what was sent or it is refused. Installing goes through openraft.
+//!
+//! # Limits
+//!
+//! [`CHUNK_BYTES`] per message; one transfer per group and receiver at a time
+//! (a second one ends the first); a transfer that makes no progress for
+//! [`STALL_MAX`] is given up and tried again later.
+
+use std::fs::File;
+use std::future::Future;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use openraft::errors::{ReplicationClosed, StreamingError, Unreachable};
+use openraft::raft::SnapshotResponse;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use api::wire::peer;
+use api::wire::peer::snapshot_client::SnapshotClient;
+use api::wire::peer::snapshot_server;
+use state::SnapshotFile;
+
+use crate::binding::{Snapshot, SnapshotMeta, Types, Vote};
+use crate::group::Group;
+use crate::message;
+use crate::network::Line;
+use crate::switchboard::{Switchboard, peer_name, refuse};
+
+/// Bytes of file in one message.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// Messages read ahead of the connection.
+const CHUNKS_AHEAD: usize = 2;
+
+/// How long a transfer or an install may stand still.
+pub const STALL_MAX: Duration = Duration::from_secs(60);
+
+/// Sends a snapshot and has it installed.
+pub async fn send(
+    line: &Line,
+    vote: Vote,
+    snapshot: Snapshot,
+    cancel: impl Future<Output = ReplicationClosed>,
+) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+    tokio::select! {
+        sent = transfer(line, vote, &snapshot.snapshot) => sent,
+        closed = cancel => Err(StreamingError::Closed(closed)),
+    }
+}
+
+async fn transfer(
+    line: &Line,
+    vote: Vote,
+    file: &SnapshotFile,
+) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+    let channel = line.peer().map_err(StreamingError::Unreachable)?.transfer.clone();
+    let mut client = SnapshotClient::new(channel).max_encoding_message_size(4 * CHUNK_BYTES);
+    let offer = peer::SnapshotOfferRequest {
+        route: Some(line.route()),
+        file: file.name(),
+        bytes: file.bytes(),
+    };
+    let offered = tokio::time::timeout(STALL_MAX, client.offer(offer)).await;
+    let have_bytes = offered.map_err(stalled)?.map_err(failed)?.into_inner().have_bytes;
+    tracing::info!(file = file.name(), bytes = file.bytes(), have_bytes, "sending a snapshot");
+    let header = peer::SnapshotHeader {
+        route: Some(line.route()),
+        vote: Some(message::vote(&vote)),
+        file: file.name(),
+        bytes: file.bytes(),
+    };
+    let header = peer::SnapshotChunk { header: Some(header), ..peer::SnapshotChunk::default() };
+    // Reading ends when the receiver end of the channel is gone.
+    let chunks = read_file(file.path().to_owned(), have_bytes).filter_map(|chunk| async {
+        chunk.inspect_err(|error| tracing::error!(%error, "cannot read a snapshot to send")).ok()
+    });
+    let messages = stream::once(async { header }).chain(chunks);
+    let installed = client.install(Box::pin(messages)).await.map_err(failed)?.into_inner();
+    let vote = message::read_vote(installed.vote).map_err(|bad| failed(bad.to_string()))?;
+    Ok(SnapshotResponse::new(vote))
+}
+
+fn failed(why: impl ToString) -> StreamingError<Types> {
+    StreamingError::Unreachable(Unreachable::from_string(why))
+}
+
+fn stalled(_: tokio::time::error::Elapsed) -> StreamingError<Types> {
+    failed(format!("no answer for {STALL_MAX:?}"))
+}
+
+/// Reads a file from `offset` on, on a thread of its own.
+fn read_file(
+    path: PathBuf,
+    mut offset: u64,
+) -> impl Stream<Item = io::Result<peer::SnapshotChunk>> + Send + 'static {
+    let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let read = |offset: &mut u64, file: &mut File| -> io::Result<Option<peer::SnapshotChunk>> {
+            let mut data = Vec::with_capacity(CHUNK_BYTES);
+            file.take(CHUNK_BYTES as u64).read_to_end(&mut data)?;
+            let at = std::mem::replace(offset, *offset + data.len() as u64);
+            let whole = (!data.is_empty()).then_some(data);
+            Ok(whole.map(|data| peer::SnapshotChunk {
+                header: None,
+                offset: at,
+                data: Bytes::from(data),
+            }))
+        };
+        let opened = File::open(&path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(offset))?;
+            Ok(file)
+        });
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) => {
+                let _gone = sender.blocking_send(Err(error));
+                return;
+            }
+        };
+        while let Some(chunk) = read(&mut offset, &mut file).transpose() {
+            let ended = chunk.is_err();
+            if sender.blocking_send(chunk).is_err() || ended {
+                return;
+            }
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+/// Takes snapshots from leaders, and gives the newest to a member that lost its state.
+pub struct Transferring(pub Arc<Switchboard>);
+
+#[tonic::async_trait]
+impl snapshot_server::Snapshot for Transferring {
+    async fn offer(
+        &self,
+        request: Request<peer::SnapshotOfferRequest>,
+    ) -> Result<Response<peer::SnapshotOfferResponse>, Status> {
+        let group = self.0.group(&request, |message| message.route.as_ref())?;
+        let offer = request.into_inner();
+        let path = group.store.incoming(&offer.file).map_err(invalid)?;
+        let have_bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
+        // More than there is cannot be the beginning of it.
+        let have_bytes = if have_bytes > offer.bytes { 0 } else { have_bytes };
+        Ok(Response::new(peer::SnapshotOfferResponse { have_bytes }))
+    }
+
+    async fn install(
+        &self,
+        request: Request<Streaming<peer::SnapshotChunk>>,
+    ) -> Result<Response<peer::SnapshotInstalled>, Status> {
+        let name = peer_name(&request)?;
+        let mut messages = request.into_inner();
+        let first = messages.message().await?.and_then(|message| message.header);
+        let header = first.ok_or(Status::invalid_argument("transfer has no header"))?;
+        let group = self.0.group_of(header.route.as_ref(), &name)?;
+        let vote = message::read_vote(header.vote).map_err(|bad| refuse(&bad))?;
+        let path = group.store.incoming(&header.file).map_err(invalid)?;
+        receive(&path, header.bytes, messages).await?;
+        let snapshot = accept(&group, header.file).await?;
+        let installed = group.handle.install(vote, snapshot).await;
+        let installed = installed.map_err(|fatal| Status::unavailable(fatal.to_string()))?;
+        let vote = Some(message::vote(&installed.vote));
+        Ok(Response::new(peer::SnapshotInstalled { vote }))
+    }
+
+    type FetchStream =
+        Pin<Box<dyn Stream<Item = Result<peer::SnapshotChunk, Status>> + Send + 'static>>;
+
+    async fn fetch(
+        &self,
+        request: Request<peer::SnapshotFetchRequest>,
+    ) -> Result<Response<Self::FetchStream>, Status> {
+        let group = self.0.group(&request, |message| message.route.as_ref())?;
+        let missing = Status::not_found("there is no snapshot yet");
+        let file = group.handle.snapshot().await.ok_or(missing)?.snapshot;
+        let header = peer::SnapshotHeader {
+            route: request.into_inner().route,
+            vote: None,
+            file: file.name(),
+            bytes: file.bytes(),
+        };
+        let header = peer::SnapshotChunk { header: Some(header), ..peer::SnapshotChunk::default() };
+        let chunks = read_file(file.path().to_owned(), 0)
+            .map(|chunk| chunk.map_err(|error| Status::unavailable(error.to_string())));
+        Ok(Response::new(Box::pin(stream::once(async { Ok(header) }).chain(chunks))))
+    }
+}
+
+/// Checks what arrived and makes a snapshot of it.
+async fn accept(group: &Arc<Group>, name: String) -> Result<Snapshot, Status> {
+    let store = group.store.clone();
+    let accepted = tokio::task::spawn_blocking(move || store.accept(&name)).await;
+    let file = accepted.map_err(|error| Status::unavailable(error.to_string()))?;
+    let file = file.map_err(invalid)?;
+    let header = file.header();
+    let meta =
+        SnapshotMeta { last_log_id: header.last, last_membership: header.membership.clone() };
+    Ok(Snapshot { meta, snapshot: file })
+}
+
+fn invalid(bad: state::BadSnapshot) -> Status {
+    Status::invalid_argument(bad.to_string())
+}
+
+/// Adds chunks to the file at `path` until it has `bytes`.
+pub async fn receive(
+    path: &Path,
+    bytes: u64,
+    mut messages: impl Stream<Item = Result<peer::SnapshotChunk, Status>> + Unpin,
+) -> Result<(), Status> {
+    let refused = |error: io::Error| Status::unavailable(format!("cannot receive: {error}"));
+    let mut file =
+        File::options().create(true).write(true).truncate(false).open(path).map_err(refused)?;
+    let mut have = file.metadata().map_err(refused)?.len();
+    if have > bytes {
+        file.set_len(0).map_err(refused)?;
+        have = 0;
+    }
+    while have < bytes {
+        let next = tokio::time::timeout(STALL_MAX, messages.next()).await;
+        let next = next.map_err(|_| Status::deadline_exceeded("transfer stands still"))?;
+        let chunk = next.ok_or(Status::aborted("transfer ended early"))??;
+        let end = chunk.offset + chunk.data.len() as u64;
+        if chunk.offset > have || end > bytes || chunk.data.is_empty() {
+            return Err(Status::invalid_argument("chunk does not continue the transfer"));
+        }
+        // A retry may start earlier than what is here; the bytes are the same,
+        // and the hash will say so if they are not.
+        let write = |file: &mut File| {
+            file.seek(SeekFrom::Start(chunk.offset))?;
+            file.write_all(&chunk.data)
+        };
+        tokio::task::block_in_place(|| write(&mut file)).map_err(refused)?;
+        have = have.max(end);
+    }
+    tokio::task::block_in_place(|| file.sync_all()).map_err(refused)
+}
