@@ -113,9 +113,9 @@ fn too_long(options: &Options) -> Refused {
     Refused::too_large(
         format!(
             "request body too large: at most {most} bytes, \
-             enough for a value of {value} bytes (setting value_bytes_max)"
+             enough for a value of {value} bytes (setting limits.value_bytes_max)"
         ),
-        Limit { most, setting: Some("value_bytes_max") },
+        Limit { most, setting: Some("limits.value_bytes_max") },
     )
 }
 

@@ -43,7 +43,8 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<RequestId>, 
     let long_enough = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len());
     if !long_enough || !key.iter().all(u8::is_ascii_graphic) {
         return Err(Refused::bad_request(format!(
-            "header Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters"
+            "header Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES_MAX} \
+             visible ASCII characters"
         )));
     }
     Ok(Some(RequestId::from_idempotency_key(key)))

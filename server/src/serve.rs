@@ -156,7 +156,7 @@ impl<S: Service> Server<S> {
         };
         let refused = refused.add();
         if let Some(left_out) = self.seats_log.pass() {
-            warn!(%peer, limit, refused, left_out, "close a connection at once: the limit is reached");
+            warn!(%peer, limit, refused, left_out, "close a connection at once");
         }
         None
     }

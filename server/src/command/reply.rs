@@ -195,8 +195,10 @@ fn too_large(operation: &Operation) -> Refused {
         Operation::Delete { .. } => 0,
     };
     Refused::too_large(
-        format!("the value would be too large: at most {most} bytes (setting value_bytes_max)"),
-        Limit { most, setting: Some("value_bytes_max") },
+        format!(
+            "the value would be too large: at most {most} bytes (setting limits.value_bytes_max)"
+        ),
+        Limit { most, setting: Some("limits.value_bytes_max") },
     )
 }
 

@@ -399,8 +399,10 @@ impl Draft<'_> {
         let most = self.value_bytes_max;
         if value.len() > most {
             return Err(Refused::too_large(
-                format!("{name} is too large: at most {most} bytes (setting value_bytes_max)"),
-                Limit { most, setting: Some("value_bytes_max") },
+                format!(
+                    "{name} is too large: at most {most} bytes (setting limits.value_bytes_max)"
+                ),
+                Limit { most, setting: Some("limits.value_bytes_max") },
             ));
         }
         Ok(value.bytes(self.body))

@@ -142,7 +142,7 @@ fn limits_hold_to_the_byte() {
     assert!(read(&value(VALUE_BYTES_MAX)).is_ok());
     let refused = read(&value(VALUE_BYTES_MAX + 1)).unwrap_err();
     assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(refused.text.contains("at most 1000 bytes (setting value_bytes_max)"));
+    assert!(refused.text.contains("at most 1000 bytes (setting limits.value_bytes_max)"));
     let key = |bytes: usize| request("get", &format!(r#""key":"{}""#, "k".repeat(bytes)));
     assert!(read(&key(KEY_BYTES_MAX)).is_ok());
     assert!(read(&key(KEY_BYTES_MAX + 1)).is_err());
