@@ -1,1 +1,51 @@
-//! TBD
+//! Tests: does the whole of it keep its promises while processes die?
+//!
+//! Five real processes of the real binary, started by `rdb dev`, asked over
+//! HTTPS. The tests in `tests/` name a fault and what is expected of it; this
+//! library is what they share:
+//!
+//! * [`Cluster`] owns the processes and the directory; [`Node`] is one of them,
+//!   which can be killed, paused, wiped and started again.
+//! * [`Client`] asks one node; [`Command`] is what it asks, [`Answer`] what it
+//!   gets. [`raw`] speaks to a node without any manners.
+//! * [`Ledger`] remembers what was acknowledged and judges what is found.
+//! * [`workload`] keeps a cluster busy and fills a ledger; [`bulk`] loads rows.
+//!
+//! # Limits
+//!
+//! Two clusters run at once on one machine, or one that must not be disturbed:
+//! see [`slot`]. Every wait has an end. Whatever a test started is gone when
+//! its [`Cluster`] is dropped; if the test failed, the directory stays and its
+//! path is printed.
+//!
+//! # Not here
+//!
+//! Faults that need a simulated network or disk.
+
+#![allow(clippy::print_stderr, reason = "what a test found belongs beside its result")]
+
+pub mod answer;
+pub mod binary;
+pub mod bulk;
+pub mod client;
+pub mod cluster;
+pub mod command;
+pub mod deadline;
+pub mod ledger;
+pub mod node;
+pub mod process;
+pub mod raw;
+pub mod slot;
+pub mod status;
+pub mod workload;
+
+pub use answer::{Answer, Effect, NoAnswer, Reply};
+pub use client::{Client, Protocol};
+pub use cluster::{Cluster, Options};
+pub use command::Command;
+pub use ledger::Ledger;
+pub use node::Node;
+pub use status::Status;
+
+/// Nodes of a cluster.
+pub const NODES: usize = 5;

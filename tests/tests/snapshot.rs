@@ -1,0 +1,94 @@
+//! Snapshot: does a node that was away too long come back whole?
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256};
+use tests::bulk::Bulk;
+use tests::deadline::until;
+use tests::{Cluster, Command, Node, Options};
+
+const READY_MAX: Duration = Duration::from_secs(30);
+const BULK: Bulk = Bulk { rows: 3000, value_bytes: 400, writers: 32 };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_behind_the_purged_log_catches_up_by_snapshot() {
+    let mut cluster = Cluster::start_with(Options::default().small_snapshots()).await;
+    let leaders = [cluster.leader(1).await.index, cluster.leader(2).await.index];
+    let away = cluster.nodes.iter().find(|node| !leaders.contains(&node.index)).unwrap().index;
+    cluster.node(away).kill();
+    let others: Vec<_> = cluster.running().map(|node| node.client.clone()).collect();
+    let ids = Command::append("ids", "k", "once").id("while-it-was-away");
+    others[0].ok(&ids).await;
+    BULK.load(&others).await;
+    others[0].ok(&Command::drop_collection("ids")).await;
+    for gid in [1, 2] {
+        let leader = cluster.leader(gid).await;
+        until(&format!("a snapshot of group {gid}"), READY_MAX, async || {
+            let found = leader.snapshots(gid);
+            if found.is_empty() { Err("none yet".to_owned()) } else { Ok(()) }
+        })
+        .await;
+    }
+    let away_node = cluster.node(away);
+    let took = away_node.start_ready(READY_MAX).await;
+    cluster.wait_caught_up(READY_MAX).await;
+    eprintln!("ready after {took:?}");
+    for gid in [1, 2] {
+        assert!(!away_node.snapshots(gid).is_empty(), "it caught up without a snapshot of {gid}");
+    }
+    has_every_row(away_node).await;
+    assert!(away_node.client.ok(&ids).await.is_replay());
+
+    let away_node = cluster.node(away);
+    away_node.kill();
+    away_node.start_ready(READY_MAX).await;
+    cluster.wait_caught_up(READY_MAX).await;
+    has_every_row(away_node).await;
+    cluster.kill_all();
+    cluster.resume(&[]).await;
+    BULK.verify(&cluster.clients(), 200).await;
+}
+
+/// Asks the node alone.
+async fn has_every_row(node: &Node) {
+    let alone = [node.client.clone()];
+    BULK.verify_stale(&alone, BULK.rows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn snapshots_are_gzip_named_by_their_hash_and_old_ones_go() {
+    let cluster = Cluster::start_with(Options::default().small_snapshots()).await;
+    BULK.load(&cluster.clients()).await;
+    BULK.load(&cluster.clients()).await;
+    for node in &cluster.nodes {
+        for gid in [1, 2] {
+            until(&format!("a snapshot of group {gid} on {}", node.name), READY_MAX, async || {
+                let found = node.snapshots(gid);
+                if found.is_empty() { Err("none yet".to_owned()) } else { Ok(()) }
+            })
+            .await;
+        }
+    }
+    cluster.nodes.iter().for_each(Node::kill);
+    for node in &cluster.nodes {
+        for gid in [1, 2] {
+            let snapshots = node.snapshots(gid);
+            assert!(snapshots.len() <= 2, "old ones stay: {snapshots:?}");
+            snapshots.iter().for_each(|path| is_whole(path));
+        }
+    }
+}
+
+fn is_whole(path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let hash = name.strip_prefix("state_").unwrap().strip_suffix(".gz").unwrap();
+    assert_eq!(hash, hex::encode(Sha256::digest(&bytes)), "{}", path.display());
+    let mut state = GzDecoder::new(File::open(path).unwrap());
+    let unpacked = io::copy(&mut state.by_ref(), &mut io::sink()).unwrap();
+    assert!(unpacked > u64::try_from(bytes.len()).unwrap(), "{}", path.display());
+}
