@@ -7,12 +7,7 @@
 //!
 //! # Layout
 //!
-//! One row per entry and class, so that a batch of commands costs one write:
-//!
-//! * key: `class:1 | group time:8 | log index:8`
-//! * sealed value: `latest issue time:8 | items:4 | item...`
-//! * item: `shard:2 | id:16 | fingerprint:8 | outcome` (its log form)
-//!
+//! One [`row`] per entry and class, so that a batch of commands costs one write.
 //! Rows of a class are in the order of their entries, so the oldest are at the
 //! left edge of the class. In memory there is a map from id to its item's place;
 //! the item itself is read from the row.
@@ -31,33 +26,37 @@
 //! did not expire (D2). If the item was evicted, then `issued_at <= floor`, and
 //! it may not run (D3). So the item is there, and it is answered from it. Group
 //! time never goes back (X1), neither does the floor. No clock of a client or a
-//! node matters: a wrong one only gets a request refused.
+//! node matters: a wrong one only gets a request refused. The proof is for tries
+//! with the same issue time. A client's id that a node stamps anew is safe for
+//! TTL + SKEW after it ran.
 //!
 //! # Limits
 //!
 //! [`DEDUP_ITEMS_MAX`] items per class: on overflow the oldest rows are evicted
 //! and the floor rises to the latest issue time in them. An entry expires at
 //! most [`DEDUP_ROWS_EXPIRED_PER_ENTRY`] rows per class; what stays longer is
-//! still answered from. Results above [`REPLAY_RESULT_BYTES_MAX`] are kept as
-//! [`Value::Omitted`].
+//! still answered from. Results above
+//! [`REPLAY_RESULT_BYTES_MAX`](api::limits::REPLAY_RESULT_BYTES_MAX) are left out.
+
+mod row;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::codec::{Malformed, Reader};
+use api::codec::Malformed;
 use api::limits::{
     CLIENT_ID_SKEW, CLIENT_ID_TTL, DEDUP_ITEMS_MAX, DEDUP_ROWS_EXPIRED_PER_ENTRY, INTERNAL_ID_SKEW,
-    INTERNAL_ID_TTL, REPLAY_RESULT_BYTES_MAX,
+    INTERNAL_ID_TTL,
 };
-use api::outcome::Value;
-use api::{Fingerprint, Header, Outcome, RequestClass, RequestId, ShardId};
-use bytes::{BufMut, Bytes, BytesMut};
+use api::{Header, Outcome, RequestClass, RequestId};
 use disk::Fault;
 use disk::fault::OrFault;
 use heed::{RoTxn, RwTxn};
 
+use self::row::{Item, Pending, item_at, row_key};
+pub(crate) use self::row::{RowReader, parse_key};
 use crate::seal;
 use crate::tables::Tables;
 use crate::time::{read_number, write_number};
@@ -141,27 +140,6 @@ struct Place {
     offset: u32,
 }
 
-/// A row in the making.
-#[derive(Default)]
-struct Pending {
-    mark: Option<(u64, u64)>,
-    latest_issued_ms: u64,
-    count: u32,
-    items: BytesMut,
-}
-
-/// One item of a row.
-pub(crate) struct Item {
-    /// The shard it goes with when that moves.
-    pub shard: ShardId,
-    /// The request.
-    pub id: RequestId,
-    /// What it asked.
-    pub fingerprint: Fingerprint,
-    /// What it came to.
-    pub outcome: Outcome,
-}
-
 impl Dedup {
     /// Reads all rows and builds the map.
     pub(crate) fn load(
@@ -236,7 +214,8 @@ impl Dedup {
             RequestClass::Internal => &mut self.internal,
             RequestClass::Client => &mut self.client,
         };
-        let place = class.pending.push(class.next_row(), header, outcome);
+        let offset = class.pending.push(header, outcome);
+        let place = Place { row: class.next_row(), offset };
         let before = class.places.insert(header.id, place);
         assert!(before.is_none(), "D1: request {} ran twice", header.id);
     }
@@ -325,18 +304,16 @@ impl Class {
         txn: &RoTxn<'_>,
         path: &Path,
     ) -> Result<Item, Fault> {
-        let offset = place.offset as usize;
         let position = place.row.wrapping_sub(self.first_row) as usize;
         let Some(mark) = self.rows.get(position) else {
             assert!(place.row == self.next_row(), "an item is in a row or in the open entry");
-            let item = self.pending.items.get(offset..).unwrap_or_default();
-            return decode_one(item).map_err(|error| malformed(b"open entry", &error, path));
+            let item = self.pending.item(place.offset);
+            return item.map_err(|error| malformed(b"open entry", &error, path));
         };
         let key = row_key(self.class, mark.time_ms, mark.index);
         let body = seal::read(tables.dedup, txn, &key, path)?;
         let body = body.ok_or_else(|| missing(&key, path))?;
-        let item = body.get(RowReader::HEAD_BYTES + offset..).unwrap_or_default();
-        decode_one(item).map_err(|error| malformed(&key, &error, path))
+        item_at(body, place.offset).map_err(|error| malformed(&key, &error, path))
     }
 
     fn expire(
@@ -426,115 +403,6 @@ impl Class {
         self.rows.push_back(RowMark { time_ms, index, items: pending.count });
         Ok(())
     }
-}
-
-impl Pending {
-    fn push(&mut self, row: u32, header: &Header, outcome: &Outcome) -> Place {
-        let offset = u32::try_from(self.items.len()).expect("an entry's items fit 4 GiB");
-        self.items.put_u16(header.shard.0);
-        self.items.put_slice(&header.id.0);
-        self.items.put_u64(header.fingerprint.0);
-        match &outcome.value {
-            Value::Bytes(bytes) if bytes.len() > REPLAY_RESULT_BYTES_MAX => {
-                let kept = Outcome { value: Value::Omitted, ..*outcome };
-                kept.encode(&mut self.items);
-            }
-            Value::Bytes(_) | Value::None | Value::Omitted => outcome.encode(&mut self.items),
-        }
-        self.count += 1;
-        self.latest_issued_ms = self.latest_issued_ms.max(header.issued_at_ms);
-        Place { row, offset }
-    }
-
-    fn body(&self) -> Vec<u8> {
-        let mut body = Vec::with_capacity(RowReader::HEAD_BYTES + self.items.len() + 8);
-        body.extend_from_slice(&self.latest_issued_ms.to_be_bytes());
-        body.extend_from_slice(&self.count.to_be_bytes());
-        body.extend_from_slice(&self.items);
-        body
-    }
-}
-
-/// Reads the items of a row one by one.
-pub(crate) struct RowReader {
-    latest_issued_ms: u64,
-    left: u32,
-    bytes: usize,
-    reader: Reader,
-}
-
-impl RowReader {
-    const HEAD_BYTES: usize = 8 + 4;
-
-    /// Starts before the first item of an opened row.
-    pub(crate) fn new(body: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(Bytes::copy_from_slice(body));
-        let latest_issued_ms = reader.u64("latest issue time")?;
-        let left = reader.u32("dedup items")?;
-        Ok(Self { latest_issued_ms, left, bytes: 0, reader })
-    }
-
-    /// The next item, and how far it is behind the first.
-    pub(crate) fn next(&mut self) -> Result<Option<(u32, Item)>, Malformed> {
-        let Some(left) = self.left.checked_sub(1) else {
-            self.reader.clone().end()?;
-            return Ok(None);
-        };
-        self.left = left;
-        let offset =
-            u32::try_from(self.bytes).map_err(|_| Malformed::Long { bytes: self.bytes })?;
-        let item = Item::decode(&mut self.reader)?;
-        self.bytes += item.encoded_bytes();
-        Ok(Some((offset, item)))
-    }
-}
-
-impl Item {
-    const HEAD_BYTES: usize = 2 + 16 + 8;
-
-    /// An item with a bare outcome, and one with the longest value kept.
-    const OUTCOME_BYTES_MAX: usize = 1 + 8 + 1 + 4 + REPLAY_RESULT_BYTES_MAX;
-
-    fn decode(reader: &mut Reader) -> Result<Self, Malformed> {
-        Ok(Self {
-            shard: ShardId(reader.u16("shard")?),
-            id: RequestId(reader.array("request id")?),
-            fingerprint: Fingerprint(reader.u64("fingerprint")?),
-            outcome: Outcome::decode(reader)?,
-        })
-    }
-
-    fn encoded_bytes(&self) -> usize {
-        let value = match &self.outcome.value {
-            Value::Bytes(bytes) => 4 + bytes.len(),
-            Value::None | Value::Omitted => 0,
-        };
-        Self::HEAD_BYTES + 1 + 8 + 1 + value
-    }
-}
-
-/// The item at the front of `bytes`, whatever follows it.
-fn decode_one(bytes: &[u8]) -> Result<Item, Malformed> {
-    let longest = Item::HEAD_BYTES + Item::OUTCOME_BYTES_MAX;
-    let front = bytes.get(..longest).unwrap_or(bytes);
-    Item::decode(&mut Reader::new(Bytes::copy_from_slice(front)))
-}
-
-fn row_key(class: RequestClass, time_ms: u64, index: u64) -> Vec<u8> {
-    let mut key = Vec::with_capacity(1 + 8 + 8);
-    key.push(class.tag());
-    key.extend_from_slice(&time_ms.to_be_bytes());
-    key.extend_from_slice(&index.to_be_bytes());
-    key
-}
-
-/// The group time and log index in a row's key.
-pub(crate) fn parse_key(key: &[u8]) -> Result<(u64, u64), Malformed> {
-    let mut reader = Reader::new(Bytes::copy_from_slice(key));
-    let _class = RequestClass::from_tag(reader.u8("request class")?)?;
-    let parsed = (reader.u64("group time")?, reader.u64("log index")?);
-    reader.end()?;
-    Ok(parsed)
 }
 
 fn floor_key(class: RequestClass) -> &'static [u8] {

@@ -270,7 +270,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_parse_or_do_not(key in proptest::collection::vec(0..3_u8, 0..40), value: Vec<u8>) {
+        fn any_bytes_parse_or_do_not(
+            key in proptest::collection::vec(0..3_u8, 0..40), value: Vec<u8>,
+        ) {
             let _parsed = parse(&key, &value);
         }
     }

@@ -1,6 +1,6 @@
 //! Data: what a data group's log adds up to.
 //!
-//! [`DataMachine`] applies entries. A command is judged in this order, and the
+//! `DataMachine` applies entries. A command is judged in this order, and the
 //! first "no" is its answer:
 //!
 //! 1. Does the group serve the shard? An old owner must not answer from memory.
@@ -11,10 +11,10 @@
 //! Then it runs, and what it comes to is remembered. A rejected command changes
 //! nothing, is not remembered, and does not hold up the others of its entry.
 //!
-//! * [`decision`]: what an operation does to a row; pure.
-//! * [`batch`]: what an entry does to the tables.
-//! * [`sweep`]: how the rows of dropped collections go away.
-//! * [`index`], [`shards`], [`counts`], [`fences`]: tables and their bytes.
+//! * `decision`: what an operation does to a row; pure.
+//! * `batch`: what an entry does to the tables.
+//! * `sweep`: how the rows of dropped collections go away.
+//! * `index`, `shards`, [`counts`], [`fences`]: tables and their bytes.
 //! * [`verify`]: whether the tables agree with each other.
 //!
 //! # Invariants

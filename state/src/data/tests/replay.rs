@@ -235,8 +235,8 @@ proptest! {
         for step in steps {
             let header = match step {
                 Try::New { ahead_ms } => {
-                    let header = harness.header(0, 1, &append());
-                    Header { issued_at_ms: harness.time_ms.saturating_add_signed(ahead_ms), ..header }
+                    let issued_at_ms = harness.time_ms.saturating_add_signed(ahead_ms);
+                    Header { issued_at_ms, ..harness.header(0, 1, &append()) }
                 }
                 Try::Again(which) if !sent.is_empty() => *which.get(&sent),
                 Try::Wait(ms) => {
