@@ -3,6 +3,7 @@
 //! Because this test runs the binary, `cargo test --workspace` always builds it.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -103,4 +104,75 @@ fn a_wrong_configuration_is_a_usage_error_with_all_its_problems() {
     }
     assert!(stderr(&["config", "check"]).contains("node.name is not set"));
     assert!(stderr(&["config", "check", "--config", "/no/such"]).contains("cannot read /no/such"));
+}
+
+#[test]
+fn a_directory_without_a_node_is_not_found() {
+    let dir = tempfile::tempdir().unwrap();
+    for path in [text(dir.path()), "/no/such/directory"] {
+        let args = ["inspect", path];
+        assert_eq!(code(&args), Some(3), "{path}");
+        assert!(stderr(&args).contains("is not a data directory"), "{path}");
+    }
+}
+
+#[test]
+fn inspection_writes_json_and_finds_a_damaged_identity() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("identity"), r#"{"name": "a"}"#).unwrap();
+    let shown = stdout(&["inspect", text(dir.path()), "-o", "json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["identity"][1]["value"], "a");
+    assert_eq!(shown["problems"], serde_json::json!([]));
+
+    fs::write(dir.path().join("identity"), "{").unwrap();
+    assert_eq!(code(&["inspect", text(dir.path())]), Some(20));
+}
+
+/// Starts no node: the port of one of them is taken.
+#[test]
+fn dev_says_which_port_is_taken_and_by_whom() {
+    let dir = tempfile::tempdir().unwrap();
+    let (port, _held) = (20_000..32_000)
+        .find_map(|port| Some((port, TcpListener::bind(("127.0.0.1", port)).ok()?)))
+        .unwrap();
+    let first = (port - 1).to_string();
+    let args = ["dev", "--data-dir", text(dir.path()), "--https-port", &first];
+    assert_eq!(code(&args), Some(22));
+    let refused = stderr(&args);
+    assert!(refused.contains(&format!("port {port} is taken by")), "{refused}");
+    assert!(refused.contains(&format!("pid {}", std::process::id())), "{refused}");
+    assert!(refused.contains("--https-port"), "{refused}");
+}
+
+#[test]
+fn dev_leaves_alone_what_it_did_not_make() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("rdb_replica_0");
+    fs::create_dir(&data).unwrap();
+    assert_eq!(code(&["dev", "--data-dir", text(dir.path()), "--fresh"]), Some(22));
+    assert!(data.exists());
+}
+
+/// The nodes are `false`: they end at once.
+#[test]
+fn dev_reports_nodes_that_die_and_gives_up_without_a_majority() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = text(dir.path());
+    let args = ["dev", "--data-dir", root, "--nodes", "3", "--program", "/bin/false"];
+    let ports = ["--https-port", "32110", "--peer-port", "32210"];
+    let output = rdb(&[&args[..], &ports].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("died: exit status: 1"), "{said}");
+    assert!(said.contains("a majority is needed"), "{said}");
+    assert!(!dir.path().join("dev.json").exists());
+}
+
+#[test]
+fn dev_checks_settings_before_anything_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["dev", "--data-dir", text(dir.path()), "--set", "raft.hartbeat=1s"];
+    assert_eq!(code(&args), Some(2));
+    assert_eq!(code(&["dev", "--nodes", "10"]), Some(2));
 }

@@ -127,11 +127,9 @@ fn describe(nodes: usize, statuses: &[&Status], ready: usize, leaderless: &[u32]
         let names: Vec<_> = leaderless.iter().map(ToString::to_string).collect();
         text.push_str(&format!(", no leader yet in group {}", names.join(", ")));
     }
-    let mut reasons: Vec<_> = statuses.iter().filter_map(|status| status.reason.clone()).collect();
-    reasons.sort();
-    reasons.dedup();
-    if !reasons.is_empty() {
-        text.push_str(&format!(" ({})", reasons.join("; ")));
+    // One is enough: they differ in little, and the rest is in the nodes' logs.
+    if let Some(reason) = statuses.iter().find_map(|status| status.reason.as_ref()) {
+        text.push_str(&format!(" ({reason})"));
     }
     text
 }
