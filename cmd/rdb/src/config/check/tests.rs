@@ -44,7 +44,10 @@ fn defaults_fill_what_the_file_leaves_out() {
     assert_eq!(config.limits.value_bytes_max, limits::VALUE_BYTES_DEFAULT);
     assert_eq!(config.limits.request_timeout, limits::REQUEST_TIMEOUT_DEFAULT);
     assert!((1..=4).contains(&config.runtime.workers));
-    assert_eq!(config.log, Log { format: LogFormat::Text, level: "info".to_owned() });
+    assert_eq!(
+        config.log,
+        Log { format: LogFormat::Text, level: setting::LOG_LEVEL.default.unwrap().to_owned() }
+    );
 }
 
 #[test]
