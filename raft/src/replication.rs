@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use openraft::OptionalSend;
 use openraft::base::BoxStream;
 use openraft::errors::{NetworkError, RPCError};
@@ -30,7 +30,7 @@ use crate::binding::{AppendResult, Types};
 use crate::message;
 use crate::network::{Line, unreachable};
 use crate::peers::MESSAGE_BYTES_MAX;
-use crate::switchboard::{Switchboard, peer_name, refuse};
+use crate::switchboard::{PeerName, Switchboard, peer_name, refuse};
 
 /// How long opening a stream may take at least, however short heartbeats are.
 const OPEN_TIMEOUT_MIN: Duration = Duration::from_millis(500);
@@ -82,35 +82,23 @@ pub struct Replicating(pub Arc<Switchboard>);
 
 #[tonic::async_trait]
 impl Replication for Replicating {
-    type AppendStream =
-        Pin<Box<dyn Stream<Item = Result<peer::AppendResponse, Status>> + Send + 'static>>;
+    type AppendStream = Responses;
 
     async fn append(
         &self,
         request: Request<Streaming<peer::AppendRequest>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
         let name = peer_name(&request)?;
-        let mut messages = request.into_inner();
-        let Some(first) = messages.message().await? else {
-            return Ok(Response::new(Box::pin(stream::empty())));
+        let switchboard = Arc::clone(&self.0);
+        // The answer's head must not wait for the first message: the leader may
+        // have nothing to send yet, and takes a silent stream for a dead one.
+        let results = async move {
+            match open(&switchboard, &name, request.into_inner()).await {
+                Ok(results) => results,
+                Err(status) => Box::pin(stream::once(async { Err(status) })),
+            }
         };
-        let group = self.0.group_of(first.route.as_ref(), &name)?;
-        let route = first.route.clone();
-        let rest = messages.take_while(|message| futures::future::ready(message.is_ok()));
-        let messages = stream::once(async { Ok(first) }).chain(rest);
-        // Every frame names its route: one that strays from the stream's ends it.
-        let requests = messages.map(move |message| match message {
-            Ok(message) if message.route == route => message::read_append(message).ok(),
-            Ok(_) | Err(_) => None,
-        });
-        let whole = requests
-            .take_while(|request| futures::future::ready(request.is_some()))
-            .filter_map(futures::future::ready);
-        let results = group.handle.append(Box::pin(whole)).map(|result| match result {
-            Ok(result) => Ok(message::append_result(&result)),
-            Err(fatal) => Err(Status::unavailable(fatal.to_string())),
-        });
-        Ok(Response::new(Box::pin(results)))
+        Ok(Response::new(Box::pin(results.flatten_stream())))
     }
 
     async fn heartbeat(
@@ -126,4 +114,32 @@ impl Replication for Replicating {
             None => Err(Status::unavailable("group is stopping")),
         }
     }
+}
+
+type Responses = Pin<Box<dyn Stream<Item = Result<peer::AppendResponse, Status>> + Send>>;
+
+/// Finds the group of the stream's first message and lets it take in all of them.
+async fn open(
+    switchboard: &Switchboard,
+    name: &PeerName,
+    mut messages: Streaming<peer::AppendRequest>,
+) -> Result<Responses, Status> {
+    let Some(first) = messages.message().await? else { return Ok(Box::pin(stream::empty())) };
+    let group = switchboard.group_of(first.route.as_ref(), name)?;
+    let route = first.route.clone();
+    let messages = stream::once(async { Ok(first) }).chain(messages);
+    // Every frame names its route: one that strays from the stream's ends it,
+    // and so does one that is not whole.
+    let requests = messages.map(move |message| match message {
+        Ok(message) if message.route == route => message::read_append(message).ok(),
+        Ok(_) | Err(_) => None,
+    });
+    let whole = requests
+        .take_while(|request| futures::future::ready(request.is_some()))
+        .filter_map(futures::future::ready);
+    let results = group.handle.append(Box::pin(whole)).map(|result| match result {
+        Ok(result) => Ok(message::append_result(&result)),
+        Err(fatal) => Err(Status::unavailable(fatal.to_string())),
+    });
+    Ok(Box::pin(results))
 }
