@@ -21,6 +21,8 @@ pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("rdb-served-by"
 pub(crate) const REPLAY: HeaderName = HeaderName::from_static("rdb-replay");
 /// `omitted`: there was a value, too long to be kept for replays.
 pub(crate) const REPLAY_VALUE: HeaderName = HeaderName::from_static("rdb-replay-value");
+/// `not-text`: there is a value, of bytes that JSON cannot show.
+pub(crate) const VALUE: HeaderName = HeaderName::from_static("rdb-value");
 /// Whether a failed request took effect: `no` or `unknown`.
 pub(crate) const APPLIED: HeaderName = HeaderName::from_static("rdb-applied");
 /// How long the client waits, in milliseconds.

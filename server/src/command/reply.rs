@@ -1,8 +1,9 @@
 //! Reply: answers in rdbv2's shape, with the rest in headers.
 //!
 //! The body always has `collection`, `key` and `value`; a row that is not there
-//! has an empty key and value. Ours are JSON strings: a row that another door
-//! wrote with bytes that are no text is not shown cut or changed, but refused.
+//! has an empty key and value. Values are JSON strings: bytes that another door
+//! wrote and that are no text are never shown cut or changed. A read of them is
+//! refused; a write has happened, so its answer leaves them out and says so.
 
 use api::outcome::Value;
 use api::service::{Found, Page, Ran, Route, Row, Written};
@@ -18,6 +19,7 @@ use crate::refused::{Limit, Refused};
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const YES: HeaderValue = HeaderValue::from_static("true");
 const OMITTED: HeaderValue = HeaderValue::from_static("omitted");
+const NOT_TEXT: HeaderValue = HeaderValue::from_static("not-text");
 const NOT_APPLIED: HeaderValue = HeaderValue::from_static("no");
 
 /// An answer that is not a refusal.
@@ -100,21 +102,28 @@ pub(crate) fn written(
     written: &Written,
 ) -> Result<Reply, Refused> {
     let outcome = &written.outcome;
-    let row = match outcome.verdict {
-        Verdict::Done | Verdict::Already => row_after(collection, operation, &outcome.value)?,
-        Verdict::NotFound => absent(collection),
+    let value = match outcome.verdict {
+        Verdict::Done | Verdict::Already => Some(value_after(operation, &outcome.value)),
+        Verdict::NotFound => None,
         Verdict::Mismatch => match (&outcome.value, outcome.version) {
-            // Omitted: there is a row, whose bytes the replay does not have.
-            (Value::None, 0) => absent(collection),
-            (value, _) => triple(collection, operation.key(), carried(value))?,
+            (Value::None, 0) => None,
+            (value, _) => Some(carried(value)),
         },
         Verdict::Conflict => return Err(conflict()),
         Verdict::TooLarge => return Err(too_large(operation)),
+    };
+    let shown = value.map(str::from_utf8);
+    let row = match shown {
+        None => absent(collection),
+        Some(value) => triple(collection, operation.key(), value.unwrap_or_default().as_bytes())?,
     };
     let mut reply =
         Reply::ok(&row).route(written.route).version(outcome.version).replay(written.replay);
     if outcome.value == Value::Omitted {
         reply.headers.insert(header::REPLAY_VALUE, OMITTED);
+    }
+    if let Some(Err(_)) = shown {
+        reply.headers.insert(header::VALUE, NOT_TEXT);
     }
     if outcome.verdict == Verdict::Mismatch {
         reply.status = StatusCode::CONFLICT;
@@ -123,24 +132,20 @@ pub(crate) fn written(
     Ok(reply)
 }
 
-/// The row that a write left, or took away.
-fn row_after<'a>(
-    collection: &'a str,
-    operation: &'a Operation,
-    value: &'a Value,
-) -> Result<Triple<'a>, Refused> {
-    let value = match operation {
+/// The value that a write left, or took away.
+fn value_after<'a>(operation: &'a Operation, value: &'a Value) -> &'a [u8] {
+    match operation {
         Operation::Put { value, .. }
         | Operation::PutValue { value, .. }
         | Operation::DeleteValue { value, .. } => value,
         Operation::Delete { .. } | Operation::Append { .. } => carried(value),
-    };
-    triple(collection, operation.key(), value)
+    }
 }
 
 fn carried(value: &Value) -> &[u8] {
     match value {
         Value::Bytes(bytes) => bytes,
+        // Omitted: there is a row, whose bytes a replay does not have.
         Value::None | Value::Omitted => b"",
     }
 }

@@ -176,7 +176,11 @@ async fn rows_have_keys_and_versions() {
 #[tokio::test]
 async fn a_condition_that_fails_shows_the_present_row() {
     let node = start().await;
-    let cas = |value: &str, expected: Value| json!({ "collection": "c", "key": "k", "value": value, "expected": expected });
+    let cas = |value: &str, expected: Value| {
+        let mut payload = json!({ "collection": "c", "key": "k", "value": value });
+        payload["expected"] = expected;
+        payload
+    };
     let answer = ask(&node, "cas", cas("1", json!("0"))).await;
     assert_eq!((answer.status, answer.json()), (409, triple("c", "", "")));
     assert_eq!(answer.header("rdb-version"), Some("0"));
@@ -242,6 +246,22 @@ async fn rows_that_are_no_text_are_not_shown_as_text() {
         assert_eq!(answer.status, 409);
         assert!(answer.text.contains("not UTF-8"), "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn a_write_that_happened_is_no_failure_because_its_bytes_are_no_text() {
+    let node = start().await;
+    node.fake.plant("c", b"k", b"\xff");
+    let mismatch = json!({ "collection": "c", "key": "k", "value": "v", "if_version": 0 });
+    let append = json!({ "collection": "c", "key": "k", "value": "v" });
+    let delete = json!({ "collection": "c", "key": "k" });
+    let cases = [("put", mismatch, 409), ("append", append, 200), ("delete", delete, 200)];
+    for (action, payload, status) in cases {
+        let answer = ask(&node, action, payload).await;
+        assert_eq!((answer.status, answer.json()), (status, triple("c", "k", "")), "{action}");
+        assert_eq!(answer.header("rdb-value"), Some("not-text"), "{action}");
+    }
+    assert_eq!(node.fake.value("c", b"k"), None);
 }
 
 #[tokio::test]
