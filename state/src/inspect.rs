@@ -101,11 +101,8 @@ pub struct SnapshotReport {
 pub fn look(directory: &Path, depth: Depth) -> Result<Report, OpenError> {
     let folder = Folder::new(directory);
     let marker = recovery::read_marker(&folder)?;
-    let environment = if folder.data().exists() {
-        look_at_environment(directory, depth)?
-    } else {
-        None
-    };
+    let environment =
+        if folder.data().exists() { look_at_environment(directory, depth)? } else { None };
     let paths = shelf::list(directory)?;
     let snapshots = paths.iter().map(|path| look_at_snapshot(path, depth)).collect();
     Ok(Report { directory: directory.to_owned(), marker, environment, snapshots })
@@ -147,10 +144,7 @@ pub fn with_view<T>(
     Ok(outcome)
 }
 
-fn look_at_environment(
-    directory: &Path,
-    depth: Depth,
-) -> Result<Option<EnvironmentReport>, Fault> {
+fn look_at_environment(directory: &Path, depth: Depth) -> Result<Option<EnvironmentReport>, Fault> {
     let file = directory.join(DATA_FILE);
     let file_bytes = file.metadata().or_fault("measure data file", &file)?.len();
     with_view(directory, |view| {
@@ -185,11 +179,7 @@ fn look_at_environment(
     })
 }
 
-fn table_reports(
-    tables: &Tables,
-    txn: &RoTxn<'_>,
-    path: &Path,
-) -> Result<Vec<TableReport>, Fault> {
+fn table_reports(tables: &Tables, txn: &RoTxn<'_>, path: &Path) -> Result<Vec<TableReport>, Fault> {
     let Tables { rows, values, shards, counts, dedup, fences, meta, system } = *tables;
     let report = |(name, table): (&'static str, Table)| -> Result<TableReport, Fault> {
         let stat = table.stat(txn).or_fault("measure table", path)?;

@@ -127,16 +127,15 @@ impl<C: Binding> RaftSnapshotBuilder<C> for Builder {
 }
 
 impl Store {
-    /// The newest snapshot that a peer can go on from: one that ends before the
-    /// log starts is replaced by a new one.
+    /// The newest snapshot, if a peer can go on from it: when the log starts
+    /// behind its end, or there is none, a new one is built.
     fn useful_snapshot(&self) -> io::Result<Option<SnapshotFile>> {
         let newest = self.newest_snapshot()?;
-        let purged = self.log().purged();
-        let useless = |file: &SnapshotFile| file.header().last_index() < purged;
-        match newest {
-            Some(file) if useless(&file) => Ok(Some(self.build_snapshot()?)),
-            newest => Ok(newest),
+        let ends_at = newest.as_ref().and_then(|file| file.header().last_index());
+        if ends_at < self.log().purged() {
+            return Ok(Some(self.build_snapshot()?));
         }
+        Ok(newest)
     }
 }
 

@@ -171,7 +171,8 @@ pub fn rebuild(
     let folder = Folder::new(directory);
     folder.prepare()?;
     let shelf = Shelf::scan(&folder, cluster, group, u64::MAX)?;
-    let file = shelf.accept(snapshot)?;
+    let file = SnapshotFile::open(snapshot)?;
+    shelf.check_header(&file)?;
     file.verify_content()?;
     let place = shelf.place(&file);
     if file.path() != place {

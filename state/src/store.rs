@@ -44,7 +44,7 @@ use crate::machine::Machine;
 use crate::membership::{LeaderId, LogId, StoredMembership};
 use crate::meta::{MetaMachine, MetaView};
 use crate::recovery::{self, Check, OpenError, Owner};
-use crate::snapshot::install::{self, Site, Trial};
+use crate::snapshot::install::{self, Prepared, Site, Trial};
 use crate::snapshot::shelf::Shelf;
 use crate::snapshot::{BadSnapshot, SnapshotFile, build};
 use crate::step::Steps;
@@ -105,6 +105,8 @@ pub(crate) struct Shared {
     pub(crate) applied: watch::Sender<Applied>,
     /// What the thread applied and committed last.
     pub(crate) position: Mutex<Position>,
+    /// The snapshot that was accepted last, unpacked.
+    pub(crate) prepared: Mutex<Option<Prepared>>,
     /// Reads tables as the group's machine does.
     trial: Trial,
     meta: Option<watch::Receiver<MetaView>>,
@@ -154,6 +156,7 @@ impl Store {
             steps,
             applied: watch::Sender::new(applied),
             position: Mutex::new(opened.position),
+            prepared: Mutex::new(None),
             trial,
             meta: subscribe(&machine),
         });
@@ -173,8 +176,11 @@ impl Store {
         self.shared.folder.path()
     }
 
-    /// Takes one consistent look at the state. While a snapshot takes the
-    /// state's place, which is short, this blocks.
+    /// Takes one consistent look at the state.
+    ///
+    /// While a snapshot takes the state's place this blocks until every earlier
+    /// view is gone. So a view is never kept across an `await`: tasks that wait
+    /// here would keep the one that has it from running on.
     pub fn view(&self) -> Result<View, Fault> {
         self.shared.health.check()?;
         self.shared.gate.view()
@@ -239,10 +245,22 @@ impl Store {
         self.shared.shelf.incoming(name)
     }
 
-    /// Checks the received snapshot of this name: its hash, whose it is, its
-    /// limits. A bad one is removed. Blocks while it reads the file.
+    /// Checks the received snapshot of this name all through: its hash, whose it
+    /// is, its limits, and whether it holds a state that opens. A bad one is
+    /// removed. Blocks while it is unpacked.
     pub fn accept(&self, name: &str) -> Result<SnapshotFile, BadSnapshot> {
-        self.shared.shelf.accept(&self.shared.shelf.incoming(name)?)
+        let path = self.incoming(name)?;
+        let accepted = SnapshotFile::open(&path).and_then(|file| {
+            let prepared = install::prepare(&self.shared.site(), &file)?;
+            // What openraft installs next; nobody else's bench is touched.
+            *self.shared.prepared.lock() = Some(prepared);
+            Ok(file)
+        });
+        accepted.inspect_err(|bad| {
+            if !matches!(bad, BadSnapshot::Fault(_)) {
+                self.shared.shelf.reject(&path);
+            }
+        })
     }
 
     /// Replaces the whole state by `snapshot`, and keeps it as the newest.
@@ -252,28 +270,18 @@ impl Store {
     pub async fn install(&self, snapshot: SnapshotFile) -> Result<(), BadSnapshot> {
         self.shared.health.check()?;
         let shared = self.shared.clone();
-        let prepare = move || {
-            let site = shared.site();
-            let prepared = install::prepare(&site, &snapshot)?;
-            if prepared.position.last <= shared.position.lock().last {
-                tracing::warn!(snapshot = snapshot.name(), "snapshot is not ahead of the state");
-                return Ok(None);
-            }
-            install::keep(&site, &prepared)?;
-            Ok(Some(prepared))
-        };
+        let prepare = move || shared.prepare_to_install(&snapshot);
         let prepared = tokio::task::spawn_blocking(prepare).await;
-        let prepared = match prepared.unwrap_or_else(|_| Err(self.shared.health.gone().into())) {
-            Err(BadSnapshot::Fault(fault)) => {
-                self.shared.health.fail(&fault);
-                return Err(fault.into());
+        let prepared = prepared.unwrap_or_else(|_| Err(self.shared.health.gone().into()));
+        let prepared = prepared.inspect_err(|bad| {
+            if let BadSnapshot::Fault(fault) = bad {
+                self.shared.health.fail(fault);
             }
-            prepared => prepared?,
-        };
+        })?;
         let Some(prepared) = prepared else { return Ok(()) };
         let (done, installed) = oneshot::channel();
-        let prepared = Box::new(prepared);
-        Ok(self.order(Order::Install { prepared, done }, installed).await?)
+        let order = Order::Install { prepared: Box::new(prepared), done };
+        Ok(self.order(order, installed).await?)
     }
 
     /// Syncs and closes the state and marks it clean. Later calls get an error.
@@ -303,6 +311,23 @@ impl Store {
 }
 
 impl Shared {
+    /// Makes a checked data file of the snapshot and keeps the snapshot;
+    /// `None` if it is not ahead of the state.
+    fn prepare_to_install(&self, snapshot: &SnapshotFile) -> Result<Option<Prepared>, BadSnapshot> {
+        let site = self.site();
+        let accepted = self.prepared.lock().take();
+        let prepared = match accepted {
+            Some(prepared) if prepared.snapshot == *snapshot => prepared,
+            Some(_) | None => install::prepare(&site, snapshot)?,
+        };
+        if prepared.position.last <= self.position.lock().last {
+            tracing::warn!(snapshot = snapshot.name(), "snapshot is not ahead of the state");
+            return Ok(None);
+        }
+        install::keep(&site, &prepared)?;
+        Ok(Some(prepared))
+    }
+
     pub(crate) fn site(&self) -> Site<'_> {
         Site {
             folder: &self.folder,

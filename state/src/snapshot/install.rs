@@ -25,18 +25,38 @@ use crate::step::{Step, Steps};
 use crate::system::{self, Origin, Position};
 use crate::tables::{TABLES_MAX, Tables};
 
+/// A data file has two meta pages, of 4 KiB or more. LMDB takes a shorter one
+/// for a new file, which it cannot make where it only reads.
+const RAW_BYTES_MIN: u64 = 2 << 12;
+
 /// Reads tables as a machine would, to find out whether it could.
 pub(crate) type Trial = fn(&Tables, &RoTxn<'_>, &Arc<Path>) -> Result<(), Fault>;
 
-/// A checked, synced data file that waits to become the environment.
+/// A checked, synced data file that waits to become the environment. Dropped,
+/// it goes away.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// The data file.
-    pub data: PathBuf,
+    bench: Bench,
     /// Where it is applied to.
     pub position: Position,
     /// The snapshot it comes from.
     pub snapshot: SnapshotFile,
+}
+
+/// A directory that is removed with its owner, or at the next open.
+#[derive(Debug)]
+struct Bench(PathBuf);
+
+impl Bench {
+    fn data(&self) -> PathBuf {
+        self.0.join(DATA_FILE)
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _gone_or_at_the_next_open = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// What an environment says about itself.
@@ -64,13 +84,15 @@ pub(crate) struct Site<'a> {
 /// Unpacks and checks `snapshot` beside the environment, which is not touched.
 pub(crate) fn prepare(site: &Site<'_>, snapshot: &SnapshotFile) -> Result<Prepared, BadSnapshot> {
     site.shelf.check_header(snapshot)?;
-    let bench = site.folder.workbench("install")?;
-    let data = bench.join(DATA_FILE);
-    pack::unpack(snapshot, &data)?;
-    let content = read_content(&bench, site.map_bytes, Some(site.trial));
+    let differs = |what: &str| BadSnapshot::Content { what: what.to_owned() };
+    if snapshot.header().raw_bytes < RAW_BYTES_MIN {
+        return Err(differs("too short for a data file"));
+    }
+    let bench = Bench(site.folder.workbench(&site.shelf.next_bench())?);
+    pack::unpack(snapshot, &bench.data())?;
+    let content = read_content(&bench.0, site.map_bytes, Some(site.trial));
     let content = content.map_err(damaged)?;
     let header = snapshot.header();
-    let differs = |what: &str| BadSnapshot::Content { what: what.to_owned() };
     let Content { origin, position } = content.ok_or_else(|| differs("no system rows"))?;
     if (origin.cluster, origin.group) != (header.cluster, header.group) {
         return Err(differs("another cluster or group"));
@@ -82,7 +104,7 @@ pub(crate) fn prepare(site: &Site<'_>, snapshot: &SnapshotFile) -> Result<Prepar
         return Err(differs("another membership"));
     }
     site.steps.reach(Step::Unpacked)?;
-    Ok(Prepared { data, position, snapshot: snapshot.clone() })
+    Ok(Prepared { bench, position, snapshot: snapshot.clone() })
 }
 
 /// Keeps the prepared snapshot among the group's own, durably. From here on a
@@ -115,7 +137,7 @@ fn fetch(site: &Site<'_>, snapshot: &SnapshotFile) -> Result<PathBuf, Fault> {
 
 /// Puts the prepared data file in the environment's place, which is closed.
 pub(crate) fn replace(site: &Site<'_>, prepared: &Prepared) -> Result<(), Fault> {
-    site.folder.replace_environment(&prepared.data)?;
+    site.folder.replace_environment(&prepared.bench.data())?;
     site.steps.reach(Step::Replaced)?;
     site.folder.remove_lock()?;
     site.folder.sync()?;

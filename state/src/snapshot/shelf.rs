@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::{ClusterId, GroupId};
 use disk::Fault;
@@ -30,6 +31,7 @@ pub(crate) struct Shelf {
     group: GroupId,
     raw_bytes_max: u64,
     stock: Mutex<Stock>,
+    benches: AtomicU64,
     /// Held while a snapshot is built: one at a time.
     pub(crate) building: Mutex<()>,
     /// Held while the environment is copied, which keeps it from closing.
@@ -72,6 +74,7 @@ impl Shelf {
             group,
             raw_bytes_max,
             stock: Mutex::new(Stock { files, verified: BTreeSet::new() }),
+            benches: AtomicU64::new(0),
             building: Mutex::new(()),
             copying: Mutex::new(()),
         })
@@ -152,20 +155,16 @@ impl Shelf {
         Ok(directory.join(name))
     }
 
-    /// Checks a received file: its hash, whose it is, how large it gets.
-    pub(crate) fn accept(&self, path: &Path) -> Result<SnapshotFile, BadSnapshot> {
-        let accept = || {
-            let file = SnapshotFile::open(path)?;
-            file.verify_header(self.cluster, self.group, self.raw_bytes_max)?;
-            file.verify_hash()?;
-            Ok(file)
-        };
-        accept().inspect_err(|bad| {
-            // A file that is bad as it stands only keeps a sender from starting over.
-            if !matches!(bad, BadSnapshot::Fault(_)) && path.starts_with(self.folder.incoming()) {
-                let _gone_or_next_time = fs::remove_file(path);
-            }
-        })
+    /// Removes a received file that is bad as it stands: it only keeps its
+    /// sender from starting over.
+    pub(crate) fn reject(&self, path: &Path) {
+        assert!(path.starts_with(self.folder.incoming()), "only received files are rejected");
+        let _gone_or_next_time = fs::remove_file(path);
+    }
+
+    /// The name of a directory to unpack a snapshot in, another each time.
+    pub(crate) fn next_bench(&self) -> String {
+        format!("install-{}", self.benches.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Checks the header of a file from anywhere.

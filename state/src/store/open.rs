@@ -11,9 +11,9 @@ use super::OpenOptions;
 use crate::folder::Folder;
 use crate::machine::Machine;
 use crate::recovery::{self, Check, OpenError};
-use crate::snapshot::BadSnapshot;
 use crate::snapshot::install::{self, Site, Trial};
 use crate::snapshot::shelf::Shelf;
+use crate::snapshot::{BadSnapshot, SnapshotFile};
 use crate::step::Steps;
 use crate::system::{self, FORMAT, Origin, Position};
 use crate::tables::{TABLES_MAX, Tables};
@@ -52,8 +52,8 @@ pub(super) fn open(
     let shelf = Shelf::scan(&folder, cluster, group, options.snapshot_raw_bytes_max)?;
     let (environment, tables, position) = open_environment(&folder, options)?;
     let mut opened = Opened { folder, shelf, environment, tables, position };
-    while opened.snapshot_is_ahead()? {
-        opened = opened.catch_up(options, trial, steps)?;
+    while let Some(snapshot) = opened.snapshot_ahead() {
+        opened = opened.catch_up(&snapshot, options, trial, steps)?;
     }
     opened.expect_reachable(options)?;
     Ok(opened)
@@ -102,28 +102,29 @@ impl Opened {
         M::load(&self.tables, &txn, &path)
     }
 
-    fn snapshot_is_ahead(&self) -> Result<bool, Fault> {
-        let newest = self.shelf.newest()?;
-        Ok(newest.is_some_and(|snapshot| snapshot.header().last > self.position.last))
+    /// The newest snapshot, if it is ahead of the environment.
+    fn snapshot_ahead(&self) -> Option<SnapshotFile> {
+        let newest = self.shelf.files().into_iter().next()?;
+        (newest.header().last > self.position.last).then_some(newest)
     }
 
-    /// Installs the newest snapshot, or stops using it if it is bad.
+    /// Installs the snapshot, or stops using it if it is bad.
     fn catch_up(
         self,
+        snapshot: &SnapshotFile,
         options: &OpenOptions,
         trial: Trial,
         steps: &Steps,
     ) -> Result<Self, OpenError> {
-        let Some(snapshot) = self.shelf.newest()? else { return Ok(self) };
         let Self { folder, shelf, environment, tables, position } = self;
         let site =
             Site { folder: &folder, shelf: &shelf, map_bytes: options.map_bytes, trial, steps };
-        let prepared = match install::prepare(&site, &snapshot) {
+        let prepared = match install::prepare(&site, snapshot) {
             Ok(prepared) => prepared,
             Err(BadSnapshot::Fault(fault)) => return Err(fault.into()),
             Err(bad) => {
                 tracing::error!(snapshot = snapshot.name(), %bad, "snapshot not used");
-                shelf.forget(&snapshot);
+                shelf.forget(snapshot);
                 return Ok(Self { folder, shelf, environment, tables, position });
             }
         };

@@ -75,7 +75,6 @@ pub(super) fn spawn<M: Machine>(
 impl<M: Machine> StateThread<M> {
     /// Takes orders until the close, or until every handle is gone.
     fn run(mut self) {
-        let _alarm = Alarm(self.shared.clone());
         while let Some(order) = self.orders.blocking_recv() {
             match order {
                 Order::Apply { entries, done } => {
@@ -100,6 +99,8 @@ impl<M: Machine> StateThread<M> {
         if self.shared.health.has_failed() {
             return Err(self.shared.health.gone());
         }
+        // Here, so that it goes off before whoever waits is let go.
+        let _alarm = Alarm(self.shared.clone());
         let result = work(self);
         result.inspect_err(|fault| self.shared.health.fail(fault))
     }
@@ -209,6 +210,7 @@ impl<M: Machine> StateThread<M> {
         let last = position.last;
         self.shared.position.lock().clone_from(&position);
         self.position = position;
+        self.shared.prepared.lock().take_if(|prepared| prepared.position.last <= last);
         let group_time_ms = self.machine.group_time_ms();
         self.shared.applied.send_replace(Applied { last, group_time_ms });
     }
