@@ -23,7 +23,10 @@ pub struct Setting {
 }
 
 macro_rules! settings {
-    ($($name:ident: $group:literal $key:literal, $kind:expr, $default:expr, $example:literal, $doc:literal;)*) => {
+    ($(
+        $name:ident: $group:literal $key:literal, $kind:expr, $default:expr,
+        $example:literal, $doc:literal;
+    )*) => {
         $(
             #[doc = $doc]
             pub const $name: Setting = Setting {
@@ -48,7 +51,8 @@ settings! {
         "Where log, state and snapshots are kept. One node per directory.";
 
     HTTPS_LISTEN: "https" "listen", Kind::Address, Some("127.0.0.1:8080"), "",
-        "Where clients connect. Until authentication exists, whoever reaches it may read and write.";
+        "Where clients connect. Until authentication exists, whoever reaches it may read and \
+         write.";
     HTTPS_CERT: "https" "cert", Kind::Path, None, "certs/rdb_replica_0.crt",
         "Certificate chain for clients, PEM.";
     HTTPS_KEY: "https" "key", Kind::Path, None, "certs/rdb_replica_0.key",
@@ -67,8 +71,10 @@ settings! {
     PEER_KEY: "peer" "key", Kind::Path, None, "certs/rdb_replica_0.key",
         "Private key of peer.cert, PEM, not readable by others.";
     PEER_SEEDS: "peer" "seeds", Kind::List, None,
-        "rdb_replica_0=node0.example:7402,rdb_replica_1=node1.example:7402,rdb_replica_2=node2.example:7402",
-        "The nodes that found the cluster, this one included, as name=host:port. The same on all of them.";
+        "rdb_replica_0=node0.example:7402,rdb_replica_1=node1.example:7402,\
+         rdb_replica_2=node2.example:7402",
+        "The nodes that found the cluster, this one included, as name=host:port. The same on \
+         all of them.";
 
     CLUSTER_GROUPS: "cluster" "groups", Kind::Count, Some("2"), "",
         "Data groups of a new cluster. Read at founding only, the same on all nodes.";
@@ -81,13 +87,17 @@ settings! {
         "The longest such silence. Each follower draws its own in between.";
 
     STORAGE_MAP_SIZE: "storage" "map_size", Kind::Size, Some("64GiB"), "",
-        "The most that the log, and the state of each group, may ever hold. Address space, not disk.";
+        "The most that the log, and the state of each group, may ever hold. Address space, not \
+         disk.";
     STORAGE_SNAPSHOT_LOG_BYTES: "storage" "snapshot_log_bytes", Kind::Size, Some("64MiB"), "",
         "A group takes a snapshot after this much log.";
-    STORAGE_SNAPSHOT_DISK_FRACTION: "storage" "snapshot_disk_fraction", Kind::Fraction, Some("10%"), "",
-        "A group whose log and state exceed this part of the free disk takes snapshots earlier: after an eighth of snapshot_log_bytes.";
+    STORAGE_SNAPSHOT_DISK_FRACTION: "storage" "snapshot_disk_fraction",
+        Kind::Fraction, Some("10%"), "",
+        "A group whose log and state exceed this part of the free disk takes snapshots earlier: \
+         after an eighth of snapshot_log_bytes.";
     STORAGE_LOG_KEEP_ENTRIES: "storage" "log_keep_entries", Kind::Count, Some("1000"), "",
-        "Entries kept in the log behind a snapshot, so that a follower a little behind needs no snapshot.";
+        "Entries kept in the log behind a snapshot, so that a follower a little behind needs no \
+         snapshot.";
     STORAGE_DISK_RESERVE: "storage" "disk_reserve", Kind::Size, Some("512MiB"), "",
         "Below this much free disk the cluster refuses writes; reads and deletes go on.";
     STORAGE_DISK_FLOOR: "storage" "disk_floor", Kind::Size, Some("64MiB"), "",

@@ -200,8 +200,8 @@ impl Supervisor {
         };
         let root = self.plan.root.display();
         Err(DevError::Unavailable(format!(
-            "{reason}\nhint: the nodes' logs are {root}/node-*.log; --timeout gives them more time, \
-             --fresh starts over"
+            "{reason}\nhint: the nodes' logs are {root}/node-*.log; --timeout gives them more \
+             time, --fresh starts over"
         )))
     }
 
