@@ -26,7 +26,7 @@ const PLACES: [Place; 12] = [
     Place { name: "state", uses: &["api", "disk", "shard"], tests_use: &["wal"] },
     Place { name: "raft", uses: &["api", "disk", "shard", "state", "wal"], tests_use: &[] },
     Place { name: "server", uses: &["api", "shard"], tests_use: &[] },
-    Place { name: "client", uses: &["api", "shard"], tests_use: &[] },
+    Place { name: "client", uses: &["api"], tests_use: &["server", "shard"] },
     Place {
         name: "rdb",
         uses: &["api", "client", "disk", "raft", "server", "shard", "state", "wal"],
