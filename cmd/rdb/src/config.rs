@@ -174,16 +174,6 @@ pub enum LogFormat {
     Json,
 }
 
-impl Storage {
-    /// Whether a snapshot is due, with `log_bytes` of log since the last one,
-    /// `held_bytes` of log and state together, and `free_bytes` of free disk.
-    #[must_use]
-    pub fn snapshot_is_due(&self, log_bytes: u64, held_bytes: u64, free_bytes: u64) -> bool {
-        let tight = held_bytes > self.snapshot_disk_fraction.of(free_bytes);
-        log_bytes >= if tight { self.snapshot_log_bytes / 8 } else { self.snapshot_log_bytes }
-    }
-}
-
 /// Reads the file and the environment beside the flags and merges them.
 /// Returns what may be a mistake, too.
 pub fn merged(flags: Flags) -> Result<(Merged, Vec<String>), Problems> {
@@ -210,21 +200,5 @@ fn read(path: PathBuf) -> Result<(PathBuf, String), Problem> {
     match absolute.and_then(|absolute| Ok((fs::read_to_string(&absolute)?, absolute))) {
         Ok((text, absolute)) => Ok((absolute, text)),
         Err(error) => Err(Problem::Unreadable { path, error }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_that_fills_the_disk_takes_snapshots_earlier() {
-        let merged = Merged::from_sources(&Sources::default()).unwrap();
-        let storage = check::storage(&merged, &mut Vec::new());
-        let (mib, free) = (1 << 20, 1 << 30);
-        assert!(!storage.snapshot_is_due(63 * mib, 70 * mib, free));
-        assert!(storage.snapshot_is_due(64 * mib, 70 * mib, free));
-        assert!(storage.snapshot_is_due(8 * mib, 110 * mib, free));
-        assert!(!storage.snapshot_is_due(7 * mib, 110 * mib, free));
     }
 }

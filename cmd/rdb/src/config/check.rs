@@ -198,7 +198,7 @@ fn raft(merged: &Merged, problems: &mut Vec<Problem>) -> Raft {
     raft
 }
 
-pub(super) fn storage(merged: &Merged, problems: &mut Vec<Problem>) -> Storage {
+fn storage(merged: &Merged, problems: &mut Vec<Problem>) -> Storage {
     let map = within(merged, &setting::STORAGE_MAP_SIZE, problems, MAP_BYTES_MIN..=MAP_BYTES_MAX);
     let snapshot_disk_fraction = match merged.value(&setting::STORAGE_SNAPSHOT_DISK_FRACTION) {
         Some(Value::Fraction(fraction)) => *fraction,
