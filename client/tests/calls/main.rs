@@ -1,0 +1,13 @@
+//! Calls: the client against the server on real sockets, with a node in memory.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+mod actions;
+mod cluster;
+#[path = "../../../server/tests/doors/fake.rs"]
+mod fake;
+mod retries;
