@@ -235,7 +235,7 @@ impl Client {
     async fn call(&self, request: &Request<'_>, reads: bool) -> Result<Answer, Error> {
         let shared = &*self.shared;
         let body = serde_json::to_vec(request).expect("a request is texts and numbers");
-        // Made once: every attempt is the same request to whoever gets it (C1).
+        // Made once: every attempt is the same request to whoever gets it (E1).
         let key = match &self.key {
             Some(key) if !reads => Arc::clone(key),
             _ => format!("{:032x}", rand::random::<u128>()).into(),
@@ -260,7 +260,7 @@ impl Client {
                 Attempt::Failed(failed) => failed,
             };
             attempts += 1;
-            // Remembered for good: a later, certain refusal says nothing of this one (C2).
+            // Remembered for good: a later, certain refusal says nothing of this one (E2).
             unknown |= !reads && failed.trouble.applied() == Applied::Unknown;
             let decision =
                 shared.policy.decide(failed.trouble, shared.progress(attempts, deadline));

@@ -19,9 +19,9 @@
 //!
 //! # Invariants
 //!
-//! * C1: all attempts of one call carry the same `Idempotency-Key`, made before
+//! * E1: all attempts of one call carry the same `Idempotency-Key`, made before
 //!   the first, so that a call takes effect at most once.
-//! * C2: a call that failed after an attempt without an answer is never
+//! * E2: a call that failed after an attempt without an answer is never
 //!   reported as not applied.
 //!
 //! # Not here
