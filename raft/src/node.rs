@@ -308,8 +308,14 @@ impl Node {
                 tokio::time::sleep(PAUSE).await;
             }
         };
+        // Before the founding is applied, nobody knows who owns a shard.
+        let founded = async {
+            if let Some(mut views) = group.store.meta() {
+                let _closed = views.wait_for(|view| view.cluster().is_some()).await;
+            }
+        };
         tokio::select! {
-            () = caught_up => {}
+            () = async { caught_up.await; founded.await } => {}
             () = self.stop.cancelled() => return,
         }
         let mut behind = self.behind.lock();

@@ -40,17 +40,19 @@ impl LogWatermark for Watermark {
 
 impl StoreBuilder<Types, Log<Types, Codec>, Store, Guard> for Builder {
     async fn build(&self) -> Result<(Guard, Log<Types, Codec>, Store), StorageError<Types>> {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().expect("a temporary directory");
         let identity = wal::Identity { cluster: CLUSTER, incarnation: INCARNATION };
         let options = wal::Options { map_bytes: MAP_BYTES, ..wal::Options::default() };
         let replication = directory.path().join("replication");
-        let wal = Wal::open(&replication, identity, options, |fault| panic!("{fault}")).unwrap();
-        let log = wal.group::<Types, _>(GROUP, Codec).unwrap();
+        let wal = Wal::open(&replication, identity, options, |fault| panic!("{fault}"))
+            .expect("a new log opens");
+        let log = wal.group::<Types, _>(GROUP, Codec).expect("a new group opens");
         let watermark = Arc::new(Watermark(wal.flushed(GROUP)));
         let boot = "this-boot".to_owned();
         let options = OpenOptions::new(CLUSTER, GROUP, INCARNATION, boot, watermark);
         let options = OpenOptions { map_bytes: MAP_BYTES, ..options };
-        let store = Store::open(&directory.path().join("state"), options).unwrap();
+        let store =
+            Store::open(&directory.path().join("state"), options).expect("a new state opens");
         Ok((Guard { _wal: wal, _directory: directory }, log, store))
     }
 }

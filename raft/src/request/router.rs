@@ -61,6 +61,7 @@ impl RequestIds {
 }
 
 /// One request on its way: its id, its deadline, and what may have happened.
+#[derive(Clone)]
 struct Attempts {
     id: RequestId,
     class: RequestClass,
@@ -154,10 +155,10 @@ impl Router {
     }
 
     /// The catalogue and map as this node knows them.
-    pub fn meta_view(running: &Running) -> Result<MetaView, Failure> {
+    pub fn meta_view(running: &Running) -> Result<MetaView, Refusal> {
         let meta = meta_group(running)?;
         let view = meta.store.meta().map(|view| view.borrow().clone());
-        view.ok_or(Refusal::NoLeader { group: GroupId::META }.into())
+        view.ok_or(Refusal::NoLeader { group: GroupId::META })
     }
 
     /// The catalogue and map, no older than this call (U1).
@@ -168,7 +169,7 @@ impl Router {
     ) -> Result<MetaView, Failure> {
         let meta = meta_group(running)?;
         self.linearize(meta, attempts).await?;
-        Self::meta_view(running)
+        Ok(Self::meta_view(running)?)
     }
 
     /// Returns once this replica of `group` has applied everything that was
@@ -230,7 +231,7 @@ impl Router {
         name: &str,
         collection: CollectionId,
         key: &[u8],
-    ) -> Result<Place, Failure> {
+    ) -> Result<Place, Refusal> {
         let shard = shard::of_key(name, key);
         let view = Self::meta_view(running)?;
         let owner = view.owner(shard).unwrap_or(GroupId::META);
@@ -263,7 +264,14 @@ impl Router {
                 return Ok(Written { outcome, replay: false, route: None });
             };
             let key = write.operation.key();
-            let place = Self::place(running, &write.collection, collection, key)?;
+            let place = match Self::place(running, &write.collection, collection, key) {
+                Ok(place) => place,
+                Err(refusal) => {
+                    attempts.refused(refusal)?;
+                    attempts.pause(meta_group(running)?).await?;
+                    continue;
+                }
+            };
             let issued = *issued_at_ms.get_or_insert_with(|| place.group.time_ms());
             let command = Command {
                 header: header(attempts, issued, fingerprint, place.shard, place.collection),
@@ -369,9 +377,11 @@ impl Service for Router {
             };
             let Some(collection) = collection else { return Ok(Page::default()) };
             if !stale {
-                for group in data_groups(&running) {
-                    self.linearize(group, &mut attempts).await?;
-                }
+                let rounds = data_groups(&running).map(|group| {
+                    let mut attempts = attempts.clone();
+                    async move { self.linearize(group, &mut attempts).await }
+                });
+                futures::future::try_join_all(rounds).await?;
             }
             match scan::page(&self.node, &running, collection, &scan, attempts.left()).await? {
                 Some(page) => return Ok(page),
@@ -493,9 +503,9 @@ fn header(
     Header { id: attempts.id, class: attempts.class, issued_at_ms, fingerprint, shard, collection }
 }
 
-fn meta_group(running: &Running) -> Result<&Arc<Group>, Failure> {
+fn meta_group(running: &Running) -> Result<&Arc<Group>, Refusal> {
     let meta = running.groups.get(&GroupId::META);
-    meta.ok_or(Refusal::NoLeader { group: GroupId::META }.into())
+    meta.ok_or(Refusal::NoLeader { group: GroupId::META })
 }
 
 fn data_groups(running: &Running) -> impl Iterator<Item = &Arc<Group>> {

@@ -79,7 +79,7 @@ fn read(running: &Running, collection: CollectionId, scan: &Scan) -> Result<Read
     }
     let map = match Router::meta_view(running) {
         Ok(map) => map,
-        Err(failure) => return Ok(Err(failure)),
+        Err(refusal) => return Ok(Err(refusal.into())),
     };
     let known = |shard| map.shard(shard).map(|owner| owner.epoch);
     if !covers_every_shard_once(&parts, known) {
