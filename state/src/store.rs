@@ -236,13 +236,20 @@ impl Store {
     /// to copy and compress the state; applying goes on.
     pub fn build_snapshot(&self) -> Result<SnapshotFile, Fault> {
         self.shared.health.check()?;
-        build::build(&self.shared).inspect_err(|fault| self.shared.health.fail(fault))
+        build::build(&self.shared).inspect_err(|fault| {
+            // A build that the close cut short is no fault.
+            if !self.shared.health.is_closing() {
+                self.shared.health.fail(fault);
+            }
+        })
     }
 
     /// Where the snapshot of this name is to be received; what is there already
-    /// need not be sent again. Removes other unfinished ones.
+    /// need not be sent again. One transfer at a time: others are forgotten.
     pub fn incoming(&self, name: &str) -> Result<PathBuf, BadSnapshot> {
-        self.shared.shelf.incoming(name)
+        let prepared = self.shared.prepared.lock();
+        let accepted = prepared.as_ref().map(|prepared| &prepared.snapshot);
+        self.shared.shelf.incoming(name, accepted)
     }
 
     /// Checks the received snapshot of this name all through: its hash, whose it
@@ -272,7 +279,10 @@ impl Store {
         let shared = self.shared.clone();
         let prepare = move || shared.prepare_to_install(&snapshot);
         let prepared = tokio::task::spawn_blocking(prepare).await;
-        let prepared = prepared.unwrap_or_else(|_| Err(self.shared.health.gone().into()));
+        let prepared = prepared.unwrap_or_else(|panicked| {
+            let path = self.directory();
+            Err(Fault::corrupt("prepare snapshot", path, panicked.to_string()).into())
+        });
         let prepared = prepared.inspect_err(|bad| {
             if let BadSnapshot::Fault(fault) = bad {
                 self.shared.health.fail(fault);
@@ -315,10 +325,10 @@ impl Shared {
     /// `None` if it is not ahead of the state.
     fn prepare_to_install(&self, snapshot: &SnapshotFile) -> Result<Option<Prepared>, BadSnapshot> {
         let site = self.site();
-        let accepted = self.prepared.lock().take();
+        let accepted = self.prepared.lock().take_if(|accepted| accepted.snapshot == *snapshot);
         let prepared = match accepted {
-            Some(prepared) if prepared.snapshot == *snapshot => prepared,
-            Some(_) | None => install::prepare(&site, snapshot)?,
+            Some(prepared) => prepared,
+            None => install::prepare(&site, snapshot)?,
         };
         if prepared.position.last <= self.position.lock().last {
             tracing::warn!(snapshot = snapshot.name(), "snapshot is not ahead of the state");

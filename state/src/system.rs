@@ -10,10 +10,8 @@
 //!
 //! Group time and floors are the dedup table's, which seals its own.
 //!
-//! # Invariants
-//!
-//! * T1: `applied` and `membership` change in the transaction that applies the
-//!   entries they speak of.
+//! `applied` and `membership` change in the transaction that applies the entries
+//! they speak of: G1 of the store.
 
 use std::path::Path;
 

@@ -140,15 +140,20 @@ impl Shelf {
         self.folder.path().join(file.name())
     }
 
-    /// Where a snapshot of this name is received. Files of other names that
-    /// never became whole are removed.
-    pub(crate) fn incoming(&self, name: &str) -> Result<PathBuf, BadSnapshot> {
+    /// Where a snapshot of this name is received. Files of other names are
+    /// removed, except the one that was accepted and waits to be installed.
+    pub(crate) fn incoming(
+        &self,
+        name: &str,
+        accepted: Option<&SnapshotFile>,
+    ) -> Result<PathBuf, BadSnapshot> {
         let name = name_of(&parse_name(name)?);
         let directory = self.folder.incoming();
         let entries = fs::read_dir(&directory).or_fault("list directory", &directory)?;
         for entry in entries {
             let entry = entry.or_fault("list directory", &directory)?;
-            if entry.file_name() != *name {
+            let waits = accepted.is_some_and(|file| file.path() == entry.path());
+            if entry.file_name() != *name && !waits {
                 disk::file::remove_if_present(&entry.path())?;
             }
         }

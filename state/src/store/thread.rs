@@ -105,7 +105,7 @@ impl<M: Machine> StateThread<M> {
         result.inspect_err(|fault| self.shared.health.fail(fault))
     }
 
-    /// Applies the entries in one transaction; `None` if the store was closed first.
+    /// G1: applies the entries in one transaction; `None` if the store was closed first.
     fn apply(&mut self, entries: &[Entry]) -> Result<Option<Vec<Answers>>, Fault> {
         let Some(last) = entries.last().map(|entry| entry.log_id) else {
             return Ok(Some(Vec::new()));

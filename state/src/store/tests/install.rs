@@ -279,6 +279,21 @@ fn content_that_is_no_state_is_refused() {
 }
 
 #[test]
+fn an_accepted_snapshot_survives_the_next_offer() {
+    let lab = Lab::new();
+    let store = lab.open();
+    lab.apply(&store, &log_to(3));
+    let first = Lab::send_snapshot_of(&log_to(10), &store);
+    let second = Lab::send_snapshot_of(&log_to(20), &store);
+    assert_ne!(first.name(), second.name());
+    for (snapshot, last) in [(first, 10), (second, 20)] {
+        lab.wait(store.install(snapshot)).unwrap();
+        assert_eq!(shown(&store), expected(&log_to(last)));
+    }
+    assert_eq!(fs::read_dir(lab.path().join("incoming")).unwrap().count(), 0);
+}
+
+#[test]
 fn names_that_are_none_lead_nowhere() {
     let scene = Scene::new();
     for name in ["../marker", "data.mdb", "state_.gz", "/etc/passwd"] {

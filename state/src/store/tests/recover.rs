@@ -1,10 +1,12 @@
 //! Recovery: markers, damaged and foreign folders, lost state.
 
 use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use api::{ClusterId, GroupId, Incarnation};
 
-use super::lab::{CLUSTER, Lab, NEXT_BOOT, THIS_BOOT, applied, expected, log_to, shown};
+use super::lab::{CLUSTER, Lab, NEXT_BOOT, THIS_BOOT, applied, entry, expected, log_to, shown};
 use crate::inspect::{self, Depth};
 use crate::recovery::{self, Check, OpenError};
 use crate::store::{OpenOptions, Store};
@@ -172,4 +174,63 @@ fn a_stopped_nodes_folder_is_described() {
     assert!(matches!(snapshot.content, Some(Ok(()))));
     // Looking changed nothing.
     assert_eq!(applied(&lab.open()), Some(9));
+}
+
+/// In the child process: the folder that the parent has open.
+const LOOK_AT: &str = "RDB_TEST_LOOK_AT";
+
+#[test]
+fn a_running_nodes_folder_is_described_from_another_process() {
+    if let Some(folder) = std::env::var_os(LOOK_AT) {
+        let report = inspect::look(Path::new(&folder), Depth::Verify).unwrap();
+        assert!(!report.marker.unwrap().clean);
+        let environment = report.environment.unwrap();
+        assert!(environment.applied.map(|last| last.index) >= Some(9));
+        assert!(environment.scrub.unwrap().is_sound());
+        return;
+    }
+    let lab = Lab::new();
+    let store = lab.open();
+    lab.apply(&store, &log_to(9));
+    let this_test = std::thread::current().name().unwrap().to_owned();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &this_test])
+        .env(LOOK_AT, lab.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut next = 10;
+    let looked = loop {
+        lab.apply(&store, &[entry(next)]);
+        next += 1;
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+    };
+    assert!(looked.success());
+    store.close().unwrap();
+}
+
+#[test]
+fn a_stopped_nodes_folder_is_read_by_the_systems_tools() {
+    let lab = Lab::new();
+    let store = lab.open();
+    lab.apply(&store, &log_to(9));
+    let snapshot = store.build_snapshot().unwrap();
+    store.close().unwrap();
+    let run = |tool: &str, arguments: &[&std::ffi::OsStr]| {
+        let output = Command::new(tool).args(arguments).output();
+        // Not every machine has the tools.
+        output.ok().map(|output| (output.status.success(), output.stdout))
+    };
+    if let Some((succeeded, described)) = run("mdb_stat", &["-a".as_ref(), lab.path().as_ref()]) {
+        assert!(succeeded);
+        let described = String::from_utf8(described).unwrap();
+        assert!(described.contains("Status of meta"), "{described}");
+        assert!(described.contains("Entries: 1036"), "{described}");
+    }
+    if let Some((succeeded, unpacked)) = run("zcat", &[snapshot.path().as_ref()]) {
+        assert!(succeeded);
+        assert_eq!(unpacked.len() as u64, snapshot.header().raw_bytes);
+    }
 }
