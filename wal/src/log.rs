@@ -81,7 +81,9 @@ where
             let _gone = done.send(result);
         });
         self.push(Op { done: Some(tell), ..op });
-        durable.await.unwrap_or_else(|_dropped| Err(Stop::Closed.into()))
+        // Dropped unanswered: the writer panicked.
+        let stopped = |_dropped| self.group.inner.shared.queue.stopped().unwrap_or(Stop::Closed);
+        durable.await.map_err(stopped)?
     }
 
     fn seal(&self, entry: C::Entry) -> Sealed<C::Entry> {

@@ -99,8 +99,8 @@ pub(crate) enum Taken {
 
 impl Queue {
     pub(crate) fn new(options: &Options) -> Self {
-        // A permit count must fit the semaphore's own width.
-        let queue_bytes = options.queue_bytes.clamp(1, u32::MAX as usize >> 4);
+        // A semaphore hands out at most a u32 of permits at once.
+        let queue_bytes = options.queue_bytes.clamp(1, u32::MAX as usize);
         let state = State {
             ops: VecDeque::new(),
             riders: BTreeMap::new(),
@@ -253,3 +253,6 @@ impl Op {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

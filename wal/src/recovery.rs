@@ -239,7 +239,8 @@ impl<C: RaftTypeConfig, K: Codec<C>> Walk<'_, '_, C, K> {
             let what = format!("entries {}..{index} of a log from {first} are missing", self.next);
             return Err(self.found.corrupt(what));
         }
-        self.next = index + 1;
+        // A damaged key may hold any index.
+        self.next = index.saturating_add(1);
         if self.depth == Depth::Ends && !is_first {
             return Ok(());
         }

@@ -14,6 +14,7 @@ mod memory;
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -101,4 +102,31 @@ pub trait Store: Send + Sync + 'static {
     /// Ends every use, waiting for reads under way. Returns whether they ended
     /// within `patience`. Later calls are faults.
     fn close(&self, patience: Duration) -> bool;
+}
+
+/// A shared store: whoever keeps a clone can look at the disk of a running [`Wal`](crate::Wal).
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn path(&self) -> &Path {
+        (**self).path()
+    }
+
+    fn apply(&self, changes: &[Change]) -> Result<(), Fault> {
+        (**self).apply(changes)
+    }
+
+    fn get(&self, table: Table, key: &Key) -> Result<Option<Bytes>, Fault> {
+        (**self).get(table, key)
+    }
+
+    fn scan(&self, table: Table, from: &Key, to: &Key, visit: &mut Visit<'_>) -> Result<(), Fault> {
+        (**self).scan(table, from, to, visit)
+    }
+
+    fn last(&self, table: Table, from: &Key, to: &Key) -> Result<Option<(Bytes, Bytes)>, Fault> {
+        (**self).last(table, from, to)
+    }
+
+    fn close(&self, patience: Duration) -> bool {
+        (**self).close(patience)
+    }
 }

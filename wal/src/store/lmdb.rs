@@ -42,6 +42,7 @@ impl LmdbStore {
     /// Opens the environment, which is made if missing.
     pub fn open(path: &Path, map_bytes: usize) -> Result<Self, Fault> {
         let environment = environment(path, map_bytes, disk::Sync::EveryCommit)?;
+        forget_dead_readers(&environment, path)?;
         let mut txn = environment.heed().write_txn().or_fault("begin opening log", path)?;
         let mut make = |table: Table| {
             let made = environment.heed().create_database::<Raw, Raw>(&mut txn, Some(table.name()));
@@ -115,7 +116,11 @@ impl Store for LmdbStore {
                 }
             }
         }
-        txn.commit().or_fault("commit log batch", &self.path)
+        txn.commit().or_fault("commit log batch", &self.path)?;
+        if changes.iter().any(|change| matches!(change, Change::Delete { .. })) {
+            forget_dead_readers(&open.environment, &self.path)?;
+        }
+        Ok(())
     }
 
     fn get(&self, table: Table, key: &Key) -> Result<Option<Bytes>, Fault> {
@@ -178,6 +183,16 @@ fn environment(path: &Path, map_bytes: usize, sync: disk::Sync) -> Result<Enviro
     // Room for tables of later releases.
     let databases = 8;
     Environment::open(path, &disk::Options { map_bytes, databases, readers: READERS_MAX, sync })
+}
+
+/// An inspector that was killed leaves its place in the reader table, and no
+/// page freed since could be used again. Checked whenever pages are freed.
+fn forget_dead_readers(environment: &Environment, path: &Path) -> Result<(), Fault> {
+    let forgotten = environment.heed().clear_stale_readers().or_fault("check readers", path)?;
+    if forgotten > 0 {
+        tracing::info!(forgotten, path = %path.display(), "forgot readers that are gone");
+    }
+    Ok(())
 }
 
 fn range<'k>(from: &'k Key, to: &'k Key) -> (Bound<&'k [u8]>, Bound<&'k [u8]>) {
