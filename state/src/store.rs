@@ -21,7 +21,7 @@
 //!
 //! # Not here
 //!
-//! What entries mean: that is the [`Machine`]'s.
+//! What entries mean: that is the machine's.
 
 mod gate;
 mod health;

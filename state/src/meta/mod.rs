@@ -2,7 +2,7 @@
 //!
 //! The meta group's log adds up to the cluster's id, its nodes and groups, who
 //! owns which shard, and the catalogue of collections. [`MetaState`] holds all
-//! of it in memory; [`MetaMachine`] applies commands to it and writes every
+//! of it in memory; `MetaMachine` applies commands to it and writes every
 //! change through to the `meta` table. Readers get the state of the last commit
 //! from a watch.
 //!
