@@ -148,11 +148,14 @@ async fn a_hundred_slow_peers_do_not_slow_the_others() {
         socket.write_all(b"POST /command HTTP/1.1\r\nContent-Length: 9\r\n\r\n{").await.unwrap();
         slow.push(socket);
     }
+    let mut times = Vec::new();
     for _ in 0..20 {
         let started = Instant::now();
         assert_eq!(node.post(PUT).await.status, 200);
-        assert!(started.elapsed() < Duration::from_millis(200));
+        times.push(started.elapsed());
     }
+    times.sort();
+    assert!(times[10] < Duration::from_millis(50), "{times:?}");
 }
 
 #[tokio::test]
