@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use tests::deadline::until;
 use tests::raw::{Raw, Silence, request, tcp};
 use tests::{Client, Cluster, Command, Effect, Node, Options, process};
 use tokio::io::AsyncWriteExt;
@@ -25,6 +26,18 @@ async fn is_writable(cluster: &Cluster, value: &str) {
     for node in &cluster.nodes {
         let answer = node.client.ok(&Command::put("well", value)).await;
         assert!(answer.took < FAST, "{}: {:?}", node.name, answer.took);
+    }
+}
+
+/// Whoever slept may have to find out first who leads now.
+async fn serves_again(cluster: &Cluster) {
+    for node in &cluster.nodes {
+        until(&format!("a write through {}", node.name), ANSWER_MAX, async || {
+            let answer = node.send(&Command::put("well", "again")).await;
+            let answer = answer.map_err(|none| none.why)?;
+            if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+        })
+        .await;
     }
 }
 
@@ -248,6 +261,7 @@ async fn more_requests_than_fit_are_refused_as_busy_and_never_applied() {
     let peak = node.resident_bytes();
     cluster.nodes[2..].iter().for_each(Node::resume);
     cluster.wait_settled().await;
+    serves_again(&cluster).await;
     eprintln!(
         "answers by status {statuses:?}; {} MiB, {} MiB idle",
         peak / MEGABYTE,
