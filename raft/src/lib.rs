@@ -21,6 +21,7 @@
 //!   [`housekeeping`] takes snapshots; [`space`] watches the disk.
 //! * [`transport`] is authenticated connections, [`peers`] the members behind
 //!   them, [`door`] where they come in, [`switchboard`] which group they mean.
+//! * [`rebuild`] brings back a lost state from a peer.
 //! * [`clock`] is time and dice; [`status`] what a node knows.
 //!
 //! # Not here
@@ -42,6 +43,7 @@ pub mod network;
 pub mod node;
 pub mod opening;
 pub mod peers;
+pub mod rebuild;
 pub mod replication;
 pub mod request;
 pub mod snapshot;

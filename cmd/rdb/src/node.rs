@@ -1,12 +1,14 @@
 //! Node: runs one node until it is told to stop.
 
-mod peer_tls;
+pub(crate) mod peer_tls;
 
 use std::collections::BTreeMap;
 use std::process;
 use std::sync::Arc;
 
+use disk::lock::LockError;
 use raft::clock::{Entropy, SystemClock, SystemEntropy};
+use raft::identity::IdentityError;
 use raft::transport::tls::TlsTransport;
 use raft::{Fatal, Router, StartError, World};
 use server::{Server, Tls};
@@ -58,11 +60,20 @@ enum RunError {
 impl RunError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Start(StartError::Fault(_)) => Exit::StorageFault,
-            Self::Start(StartError::Lock(_) | StartError::Identity(_)) => Exit::Refused,
+            Self::Start(error) => exit_of_start(error),
             Self::PeerTls(_) | Self::Tls(_) | Self::Option(_) => Exit::Usage,
             Self::Listen { .. } => Exit::Failure,
         }
+    }
+}
+
+/// The code of a node that does not start on its directory.
+pub(crate) fn exit_of_start(error: &StartError) -> Exit {
+    match error {
+        StartError::Fault(_)
+        | StartError::Lock(LockError::Fault(_))
+        | StartError::Identity(IdentityError::Fault(_)) => Exit::StorageFault,
+        StartError::Lock(_) | StartError::Identity(_) => Exit::Refused,
     }
 }
 
@@ -112,7 +123,8 @@ fn client_tls(https: &Https) -> Result<Option<Arc<Tls>>, RunError> {
     Ok(Some(Tls::load(&files.cert, &files.key)?))
 }
 
-fn options(config: &Config) -> raft::Options {
+/// What the configuration means to a node.
+pub(crate) fn options(config: &Config) -> raft::Options {
     let seeds: BTreeMap<_, _> =
         config.peer.seeds.iter().map(|seed| (seed.name.clone(), seed.peer.clone())).collect();
     let storage = &config.storage;

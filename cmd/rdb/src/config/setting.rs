@@ -115,7 +115,7 @@ settings! {
 
     LOG_FORMAT: "log" "format", Kind::Choice(&["text", "json"]), Some("text"), "",
         "How log lines look: text or json.";
-    LOG_LEVEL: "log" "level", Kind::Text, Some("info"), "",
+    LOG_LEVEL: "log" "level", Kind::Text, Some("info,openraft=error"), "",
         "What is logged: error, warn, info, debug, trace, or directives such as info,raft=debug.";
 }
 

@@ -13,7 +13,7 @@ use crate::config::Peer;
 
 /// Why the peer certificates cannot be used. The operator mends the file.
 #[derive(Debug, thiserror::Error)]
-pub enum PeerTlsError {
+pub(crate) enum PeerTlsError {
     /// The file is missing, or holds nothing of the kind.
     #[error("cannot read {kind} from {}: {error}", path.display())]
     File {
@@ -35,7 +35,7 @@ pub enum PeerTlsError {
 }
 
 /// Both ends' configurations: to dial and to accept.
-pub fn load(
+pub(crate) fn load(
     peer: &Peer,
     provider: &Arc<CryptoProvider>,
 ) -> Result<(Arc<ClientConfig>, Arc<ServerConfig>), PeerTlsError> {
