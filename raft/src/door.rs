@@ -42,6 +42,9 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const PING_EVERY: Duration = Duration::from_secs(2);
 const PING_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// How long a stopping node lets its peers finish what they have begun here.
+const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Serves the other nodes until `stop`.
 pub async fn serve(
     transport: Arc<dyn Transport>,
@@ -71,9 +74,21 @@ pub async fn serve(
         .add_service(requesting)
         .add_service(transferring)
         .add_service(FoundingServer::new(greeting))
-        .serve_with_incoming_shutdown(ReceiverStream::new(connections), stop.cancelled_owned());
-    if let Err(error) = served.await {
-        tracing::error!(%error, "the peer door closed; this node cannot take part any more");
+        .serve_with_incoming_shutdown(
+            ReceiverStream::new(connections),
+            stop.clone().cancelled_owned(),
+        );
+    // A leader keeps its stream open as long as it leads, so waiting for the
+    // last one would be waiting for that node.
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(CLOSE_PATIENCE).await;
+    };
+    tokio::select! {
+        served = served => if let Err(error) = served {
+            tracing::error!(%error, "the peer door closed; this node cannot take part any more");
+        },
+        () = overdue => tracing::debug!("peers were cut off"),
     }
 }
 
