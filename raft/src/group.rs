@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use api::{Answer, Content, GroupId, NodeId, Payload, Refusal};
@@ -62,6 +62,8 @@ pub struct Group {
     pub writer: Arc<Writer>,
     /// Its read gate.
     pub reader: Arc<Reader>,
+    /// Held while a snapshot from a peer arrives and is installed.
+    pub arrival: Arc<Semaphore>,
     /// Its log, for figures.
     log: LogReader,
     /// What the log had taken in when the last snapshot was started.
@@ -96,6 +98,7 @@ impl Group {
             applied,
             writer,
             reader,
+            arrival: Arc::new(Semaphore::new(1)),
             log,
             snapshot_at_bytes,
             time_seen,

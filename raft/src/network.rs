@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::Stream;
 use openraft::OptionalSend;
-use openraft::base::{BoxFuture, BoxStream};
+use openraft::base::BoxFuture;
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{
     Backoff, NetBackoff, NetSnapshot, NetStreamAppend, NetTransferLeader, NetVote, RPCOption,
@@ -23,8 +23,9 @@ use openraft::raft::{
 use api::wire::peer;
 use api::{GroupId, Member, NodeId};
 
-use crate::binding::{AppendResult, Snapshot, Types, Vote};
+use crate::binding::{Snapshot, Types, Vote};
 use crate::peers::{Peer, Roster};
+use crate::replication::AppendResults;
 use crate::{campaign, replication, snapshot};
 
 /// How long openraft waits before it calls an unreachable member again.
@@ -101,7 +102,7 @@ impl NetStreamAppend<Types> for Line {
         &'s mut self,
         requests: S,
         option: RPCOption,
-    ) -> BoxFuture<'s, Result<BoxStream<'s, Result<AppendResult, RPCError<Types>>>, RPCError<Types>>>
+    ) -> BoxFuture<'s, Result<AppendResults<'s>, RPCError<Types>>>
     where
         S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
     {

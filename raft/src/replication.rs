@@ -35,7 +35,8 @@ use crate::switchboard::{PeerName, Switchboard, peer_name, refuse};
 /// How long opening a stream may take at least, however short heartbeats are.
 const OPEN_TIMEOUT_MIN: Duration = Duration::from_millis(500);
 
-type AppendResults<'a> = BoxStream<'a, Result<AppendResult, RPCError<Types>>>;
+/// What a follower answers to a stream of entries, in order.
+pub type AppendResults<'a> = BoxStream<'a, Result<AppendResult, RPCError<Types>>>;
 
 /// Opens the stream to a follower and feeds it.
 pub async fn send_stream<'a, S>(

@@ -7,9 +7,9 @@
 //!
 //! # Limits
 //!
-//! [`CHUNK_BYTES`] per message; one transfer per group and receiver at a time
-//! (a second one ends the first); a transfer that makes no progress for
-//! [`STALL_MAX`] is given up and tried again later.
+//! [`CHUNK_BYTES`] per message; one transfer per group and receiver at a time,
+//! others are turned away and come again; a transfer that makes no progress for
+//! [`STALL_MAX`] is given up.
 
 use std::fs::File;
 use std::future::Future;
@@ -167,6 +167,8 @@ impl snapshot_server::Snapshot for Transferring {
         let header = first.ok_or(Status::invalid_argument("transfer has no header"))?;
         let group = self.0.group_of(header.route.as_ref(), &name)?;
         let vote = message::read_vote(header.vote).map_err(|bad| refuse(&bad))?;
+        let busy = |_| Status::unavailable("another snapshot of this group is arriving");
+        let _alone = Arc::clone(&group.arrival).try_acquire_owned().map_err(busy)?;
         let path = group.store.incoming(&header.file).map_err(invalid)?;
         receive(&path, header.bytes, messages).await?;
         let snapshot = accept(&group, header.file).await?;

@@ -1,3 +1,5 @@
+//! Tests: who founds a cluster, who waits, and what does it say?
+
 use super::*;
 use peer::hello_response::State;
 

@@ -7,6 +7,7 @@
 //! * [`forward`]: the one hop to the leader.
 //! * [`Requesting`]: what other nodes forward to this one.
 
+mod attempts;
 pub mod cursor;
 pub mod forward;
 pub mod reader;

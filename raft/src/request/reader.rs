@@ -8,8 +8,8 @@
 //!
 //! # Invariants
 //!
-//! * G1: a reader is answered by a round that started after the reader arrived.
-//! * G2: a round runs in its own task, never in a reader's future.
+//! * R1: a reader is answered by a round that started after the reader arrived.
+//! * R2: a round runs in its own task, never in a reader's future.
 //!
 //! # Limits
 //!

@@ -15,115 +15,29 @@
 //! * U3: a failure says `not applied` only if no attempt can have taken effect.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use api::service::{
     Call, Consistency, Failure, Found, Get, Page, Ran, Route, Scan, Service, Status, Write, Written,
 };
 use api::{
-    Answer, Applied, CollectionId, Command, Fingerprint, GroupId, Header, MetaCommand,
-    MetaOperation, Operation, Outcome, Refusal, Rejection, RequestClass, RequestId, ShardId,
-    Verdict,
+    CollectionId, Command, GroupId, MetaCommand, MetaOperation, Operation, Outcome, Refusal,
+    ShardId, Verdict,
 };
 use disk::Fault;
 use state::MetaView;
 
 use crate::group::Group;
 use crate::node::Node;
+use crate::request::attempts::{Attempts, RequestIds, Tried, attempt, header};
 use crate::request::scan;
-use crate::request::writer::Origin;
 use crate::switchboard::Running;
-
-/// Pauses between attempts: long enough not to burn the CPU during an
-/// election, short enough not to add to it.
-const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves requests on one node.
 pub struct Router {
     node: Arc<Node>,
     ids: RequestIds,
-}
-
-/// Makes request ids for requests that bring none.
-struct RequestIds {
-    nonce: u64,
-    counter: AtomicU64,
-}
-
-impl RequestIds {
-    fn next(&self) -> RequestId {
-        RequestId::made_here(self.nonce, self.counter.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// One request on its way: its id, its deadline, and what may have happened.
-#[derive(Clone)]
-struct Attempts {
-    id: RequestId,
-    class: RequestClass,
-    started: Instant,
-    deadline: Instant,
-    /// Some attempt may have taken effect.
-    ambiguous: bool,
-    /// What the last attempt was refused with.
-    last: Option<Refusal>,
-}
-
-impl Attempts {
-    fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-
-    /// The end of a request whose time is up (U3).
-    fn out_of_time(&self, group: GroupId) -> Failure {
-        let waited = self.started.elapsed();
-        if self.ambiguous {
-            return Refusal::Unknown { group, waited }.into();
-        }
-        match &self.last {
-            Some(Refusal::NotLeader { .. }) | None => Refusal::NoLeader { group }.into(),
-            Some(last) => last.clone().into(),
-        }
-    }
-
-    /// Takes in a refusal: `Ok` to try again after a pause, or the end.
-    fn refused(&mut self, refusal: Refusal) -> Result<(), Failure> {
-        self.ambiguous |= refusal.applied() == Applied::Unknown;
-        let again = match &refusal {
-            Refusal::NoLeader { .. } | Refusal::NotLeader { .. } | Refusal::Unknown { .. } => true,
-            // Full queues and full disks are the client's to wait for, unless an
-            // earlier attempt is still open.
-            Refusal::Busy { .. } | Refusal::DiskFull { .. } => self.ambiguous,
-            Refusal::Expired { .. } | Refusal::NotReady { .. } | Refusal::Stopping => false,
-        };
-        if again {
-            self.last = Some(refusal);
-            return Ok(());
-        }
-        if self.ambiguous {
-            let (Refusal::Expired { group, .. } | Refusal::Busy { group }) = refusal else {
-                let group = GroupId::META;
-                return Err(Refusal::Unknown { group, waited: self.started.elapsed() }.into());
-            };
-            return Err(Refusal::Unknown { group, waited: self.started.elapsed() }.into());
-        }
-        Err(refusal.into())
-    }
-
-    /// Waits before the next attempt: for a change of leader, or a moment.
-    async fn pause(&self, group: &Group) -> Result<(), Failure> {
-        if self.left() <= RETRY_PAUSE {
-            return Err(self.out_of_time(group.gid));
-        }
-        let mut leadership = group.leadership.clone();
-        leadership.mark_unchanged();
-        let _changed_or_not = tokio::time::timeout(RETRY_PAUSE, leadership.changed()).await;
-        Ok(())
-    }
 }
 
 /// Where a row lives now.
@@ -137,17 +51,11 @@ impl Router {
     /// Routes for `node`. `nonce` is random per process start.
     #[must_use]
     pub fn new(node: Arc<Node>, nonce: u64) -> Self {
-        Self { node, ids: RequestIds { nonce, counter: AtomicU64::new(0) } }
+        Self { node, ids: RequestIds::new(nonce) }
     }
 
     fn attempts(&self, call: Call) -> Attempts {
-        let (id, class) = match call.request_id {
-            Some(id) => (id, RequestClass::Client),
-            None => (self.ids.next(), RequestClass::Internal),
-        };
-        let started = Instant::now();
-        let deadline = started + call.timeout;
-        Attempts { id, class, started, deadline, ambiguous: false, last: None }
+        Attempts::new(call, &self.ids)
     }
 
     fn running(&self) -> Result<Arc<Running>, Failure> {
@@ -255,8 +163,7 @@ impl Router {
         loop {
             let collection = self.collection(running, &write.collection, creates, attempts).await?;
             if attempts.ambiguous && sent_to != collection {
-                let waited = attempts.started.elapsed();
-                return Err(Refusal::Unknown { group: GroupId::META, waited }.into());
+                return Err(attempts.unknown(GroupId::META));
             }
             sent_to = collection;
             let Some(collection) = collection else {
@@ -285,8 +192,7 @@ impl Router {
                 Tried::Again => {}
                 Tried::Restamp(now_ms) => issued_at_ms = Some(now_ms),
                 Tried::Dropping if attempts.ambiguous => {
-                    let waited = attempts.started.elapsed();
-                    return Err(Refusal::Unknown { group: place.group.gid, waited }.into());
+                    return Err(attempts.unknown(place.group.gid));
                 }
                 Tried::Dropping => {}
             }
@@ -437,70 +343,6 @@ impl Service for Router {
     fn readiness(&self) -> Vec<api::service::Check> {
         self.node.readiness()
     }
-}
-
-/// What became of one attempt.
-enum Tried {
-    Executed {
-        outcome: Outcome,
-        replay: bool,
-    },
-    /// Certainly or possibly not executed: try again with the same id.
-    Again,
-    /// Certainly not executed, because the issue time was out of bounds.
-    Restamp(u64),
-    /// Certainly not executed by this attempt: the collection is going.
-    Dropping,
-}
-
-/// Tries once.
-async fn attempt(
-    group: &Arc<Group>,
-    command: Bytes,
-    attempts: &mut Attempts,
-) -> Result<Tried, Failure> {
-    let result = group.writer.write(vec![command], Origin::Here, attempts.left()).await;
-    let answer = match result {
-        Ok(answers) => answers.into_iter().next(),
-        Err(refusal) => {
-            attempts.refused(refusal)?;
-            return Ok(Tried::Again);
-        }
-    };
-    match answer {
-        Some(Answer::Executed { outcome, replay }) => Ok(Tried::Executed { outcome, replay }),
-        Some(Answer::Rejected(rejection)) => rejected(rejection, attempts),
-        None => {
-            attempts.ambiguous = true;
-            Ok(Tried::Again)
-        }
-    }
-}
-
-fn rejected(rejection: Rejection, attempts: &Attempts) -> Result<Tried, Failure> {
-    match rejection {
-        Rejection::NotOwner { .. } => Ok(Tried::Again),
-        Rejection::Dropping => Ok(Tried::Dropping),
-        Rejection::IdReused => Err(Failure::IdReused),
-        Rejection::Stale { group_time_ms } | Rejection::FromFuture { group_time_ms } => {
-            // Our estimate of the group's time was off. If no attempt can have
-            // run, the request is as good as new and gets a new issue time.
-            if attempts.ambiguous {
-                return Err(Failure::IdExpired);
-            }
-            Ok(Tried::Restamp(group_time_ms))
-        }
-    }
-}
-
-fn header(
-    attempts: &Attempts,
-    issued_at_ms: u64,
-    fingerprint: Fingerprint,
-    shard: ShardId,
-    collection: CollectionId,
-) -> Header {
-    Header { id: attempts.id, class: attempts.class, issued_at_ms, fingerprint, shard, collection }
 }
 
 fn meta_group(running: &Running) -> Result<&Arc<Group>, Refusal> {

@@ -1,3 +1,5 @@
+//! Tests: which round answers which reader?
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;

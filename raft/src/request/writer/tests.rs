@@ -1,3 +1,5 @@
+//! Tests: what rides together, and what may a caller that gives up say?
+
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use api::{Outcome, Verdict};
