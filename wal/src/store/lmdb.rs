@@ -54,6 +54,11 @@ impl LmdbStore {
             log: make(Table::Log)?,
         };
         txn.commit().or_fault("make log tables", path)?;
+        // LMDB syncs the file but not its name. A log that a power loss takes
+        // away whole would be an empty one to this node.
+        disk::file::sync_directory(path)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        disk::file::sync_directory(parent.unwrap_or(Path::new(".")))?;
         Ok(Self::from_parts(path, environment, tables))
     }
 

@@ -69,3 +69,36 @@ fn a_hole_is_reported_but_not_one_that_a_purge_explains() {
     inspector.verify(&mut |problem| problems.push(problem.wrong)).unwrap();
     assert_eq!(problems, [Wrong::Hole { from: 12 }]);
 }
+
+const CHILD_DIR: &str = "WAL_INSPECT_DIR";
+
+#[tokio::test]
+async fn a_running_nodes_logs_can_be_read_by_another_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = Wal::open(dir.path(), identity(1), options(), no_fault).unwrap();
+    let mut log = wal.group(GroupId(1), Plain).unwrap();
+    let entries: Vec<_> = (0..100).map(|index| entry(1, index, "text")).collect();
+    log.blocking_append(entries).await.unwrap();
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "inspection::the_other_process", "--nocapture"])
+        .env(CHILD_DIR, dir.path())
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+    assert!(String::from_utf8_lossy(&child.stdout).contains("saw 100 entries"));
+
+    // The other process is gone, and the node goes on.
+    log.blocking_append([entry(1, 100, "text")]).await.unwrap();
+    drop(log);
+    wal.close().unwrap();
+}
+
+/// The other half of the test above; alone it does nothing.
+#[test]
+fn the_other_process() {
+    let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
+    let inspector = Inspector::open(dir.as_ref()).unwrap();
+    let verified = inspector.verify(&mut |problem| panic!("{problem}")).unwrap();
+    assert_eq!(inspector.system().unwrap().unwrap().left, Left::Unclean);
+    println!("saw {} entries", verified.entries);
+}
