@@ -22,6 +22,8 @@ mod misuse;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod race;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod suite;
