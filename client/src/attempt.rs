@@ -77,6 +77,21 @@ pub(crate) async fn attempt(
     }
 }
 
+/// Gets what stands at `url` and waits at most `patience`. Changes nothing there.
+pub(crate) async fn fetch(
+    http: &reqwest::Client,
+    url: Url,
+    patience: Duration,
+) -> Result<Vec<u8>, Failed> {
+    let sent = http.get(url).timeout(patience).header(ACCEPT, ACCEPTED).send().await;
+    let mut response = sent.map_err(|error| not_answered(&error))?;
+    let status = response.status();
+    if status != StatusCode::OK {
+        return Err(lost(status.as_u16(), &format!("HTTP {status}")));
+    }
+    read(&mut response).await
+}
+
 async fn read(response: &mut Response) -> Result<Vec<u8>, Failed> {
     let mut body = Vec::new();
     loop {

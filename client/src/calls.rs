@@ -15,6 +15,7 @@ use crate::builder::Builder;
 use crate::error::Error;
 use crate::request::{Payload, Request};
 use crate::retry::{Budget, Decision, Policy, Progress};
+use crate::status::{self, Seen};
 
 /// A connection to a cluster. Cheap to clone; clones share connections and budget.
 #[derive(Clone, Debug)]
@@ -208,6 +209,13 @@ impl Client {
     /// Drops the collection with all its rows.
     pub async fn drop_collection(&self, collection: &str) -> Result<(), Error> {
         self.write("drop collection", collection, Payload::default()).await.map(drop)
+    }
+
+    /// What each endpoint knows of the cluster, in the order they were given. All
+    /// are asked at once and none twice: who does not answer is part of the answer.
+    pub async fn statuses(&self) -> Vec<Seen> {
+        let shared = &*self.shared;
+        status::ask(&shared.http, &shared.urls, shared.attempt_timeout.min(shared.timeout)).await
     }
 
     async fn write<'r>(

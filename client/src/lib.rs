@@ -35,6 +35,7 @@ mod calls;
 mod error;
 mod request;
 pub mod retry;
+pub mod status;
 
 pub use answer::{Page, Row, Written};
 pub use builder::{BuildError, Builder};

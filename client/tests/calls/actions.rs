@@ -8,7 +8,7 @@ use server::{Options, Server, Tls};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, builder, impostor, nobody};
 
 #[tokio::test]
 async fn rows_are_written_read_and_removed() {
@@ -143,4 +143,28 @@ async fn only_the_given_certificates_are_trusted() {
     let stranger = Client::builder().endpoints([endpoint]).ca_pem(other).retries(policy);
     let error = stranger.build().unwrap().put("c", "k", "v").await.unwrap_err();
     assert!(matches!(error, Error::NotApplied { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn every_endpoint_tells_its_status_and_silence_is_told_too() {
+    let cluster = Cluster::start(2).await;
+    let silent = nobody().await;
+    let doors = [cluster.doors[0], silent, cluster.doors[1]];
+    let seen = builder(&doors).build().unwrap().statuses().await;
+    let endpoints: Vec<_> = seen.iter().map(|seen| seen.endpoint.clone()).collect();
+    assert_eq!(endpoints, doors.map(|door| format!("http://{door}")));
+    assert!(seen[0].status.is_ok() && seen[2].status.is_ok());
+    let error = seen[1].status.clone().unwrap_err();
+    assert!(matches!(&error, Error::NotApplied { code, .. } if code == "unreachable"), "{error}");
+    assert_eq!(cluster.fake.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_status_that_is_none_is_an_error() {
+    let page = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+    let missing = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let doors = [impostor(page).await, impostor(missing).await];
+    let seen = builder(&doors).build().unwrap().statuses().await;
+    assert!(matches!(seen[0].status, Err(Error::Garbled { .. })), "{seen:?}");
+    assert!(matches!(seen[1].status, Err(Error::NotApplied { .. })), "{seen:?}");
 }
