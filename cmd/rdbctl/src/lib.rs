@@ -1,0 +1,29 @@
+//! rdbctl: what one types to talk to a cluster.
+//!
+//! A thin cover over the `client` crate. A run passes four stages, of which
+//! only the second and third touch the world:
+//!
+//! * [`cli`] is the command line: verbs, flags, examples.
+//! * [`input`] reads a value from stdin, [`consent`] asks before destruction.
+//! * [`run`] makes the calls.
+//! * [`rows`] and [`status`] turn answers into text, [`failure`] turns errors
+//!   into a message, a hint and one of the codes of [`exit`].
+//!
+//! # Not here
+//!
+//! Retries, and whether a failed write took effect: the client library knows.
+
+pub mod cli;
+pub mod consent;
+pub mod exit;
+pub mod failure;
+pub mod input;
+mod output;
+pub mod rows;
+pub mod run;
+pub mod sheet;
+pub mod status;
+
+pub use cli::Cli;
+pub use exit::Exit;
+pub use failure::Failure;
