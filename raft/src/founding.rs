@@ -364,13 +364,19 @@ async fn greet(greeting: &Greeting, peer: &Arc<Peer>) -> Option<peer::HelloRespo
 }
 
 /// Keeps in touch with the members: who is reachable, what time they have, and
-/// who still has to be invited. Runs as long as the node.
-pub async fn keep_in_touch(greeting: Greeting, adopted: Adopted) {
+/// who still has to be invited. Ends, with the reason, only if this directory
+/// turns out to belong to another cluster than the one that runs here.
+pub async fn keep_in_touch(greeting: Greeting, adopted: Adopted) -> String {
     let mut pace = tokio::time::interval(HELLO_EVERY);
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         pace.tick().await;
-        for (name, hello) in greet_all(&greeting).await {
+        let heard = greet_all(&greeting).await;
+        if let Some(foreign) = outvoted(adopted.cluster_id, greeting.seeds.addresses.len(), &heard)
+        {
+            return foreign;
+        }
+        for (name, hello) in heard {
             let Some(peer) = greeting.seeds.named(&name) else { continue };
             let founder = adopted.members.iter().find(|founder| founder.member.name == name);
             let Some(founder) = founder else { continue };
@@ -384,6 +390,44 @@ pub async fn keep_in_touch(greeting: Greeting, adopted: Adopted) {
             }
         }
     }
+}
+
+/// Whether more than half of the expected nodes belong to one other cluster:
+/// then this node's directory is the stray one. Pure.
+fn outvoted(own: ClusterId, expected: usize, heard: &Answers) -> Option<String> {
+    let mut others = BTreeMap::<&[u8], Vec<&str>>::new();
+    for hello in heard.values().flatten() {
+        if !hello.cluster.is_empty() && hello.cluster != own.0.as_slice() {
+            others.entry(&hello.cluster).or_default().push(&hello.name);
+        }
+    }
+    let (cluster, names) = others.into_iter().find(|(_, names)| 2 * names.len() > expected)?;
+    Some(format!(
+        "this data directory belongs to cluster {own}, but {} belong to cluster {}; name the \
+         right directory, or move this one away and start with an empty one",
+        names.join(", "),
+        hex::encode(cluster),
+    ))
+}
+
+/// Why this node's data is of another cluster, if most of the expected nodes are
+/// members of one and the same other. Fewer may be strangers themselves. Pure.
+#[must_use]
+pub fn stranger(adopted: &Adopted, expected: usize, heard: &Answers) -> Option<String> {
+    use peer::hello_response::State;
+    let mut members: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for hello in heard.values().flatten().filter(|hello| hello.state() != State::Empty) {
+        if *hello.cluster != adopted.cluster_id.0 {
+            *members.entry(&hello.cluster).or_default() += 1;
+        }
+    }
+    let (cluster, count) = members.into_iter().find(|(_, count)| *count > expected / 2)?;
+    Some(format!(
+        "the data directory belongs to cluster {}, but {count} of the {expected} expected nodes \
+         are members of cluster {}; name another directory, or correct peer.seeds",
+        adopted.cluster_id,
+        hex::encode(cluster),
+    ))
 }
 
 /// Takes in what a member said. Returns whether it is the member it should be.

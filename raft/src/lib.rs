@@ -53,5 +53,7 @@ pub mod steward;
 pub mod switchboard;
 pub mod transport;
 
-pub use node::{Fatal, Node, Options, SnapshotTrigger, StartError, StorageOptions, Timers, World};
+pub use node::{
+    Claim, Fatal, Node, Options, SnapshotTrigger, StartError, StorageOptions, Timers, World,
+};
 pub use request::router::Router;

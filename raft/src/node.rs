@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use api::service::Check;
 use api::{GroupId, Operation, Refusal};
+use disk::fault::OrFault;
 use disk::lock::LockError;
 use disk::{DirectoryLock, Fault};
 
@@ -137,6 +138,27 @@ pub enum StartError {
     Fault(#[from] Fault),
 }
 
+/// A data directory that is ours and that nobody else uses. Taken before
+/// anything else, so that a second process is told about the first one and not
+/// about a port that is in use.
+pub struct Claim {
+    options: Options,
+    identity: Identity,
+    lock: DirectoryLock,
+}
+
+impl Claim {
+    /// Locks the data directory and reads who it is, or gives it an identity.
+    pub fn take(options: Options, entropy: &dyn Entropy) -> Result<Self, StartError> {
+        std::fs::create_dir_all(&options.data).or_fault("make data directory", &options.data)?;
+        let lock = DirectoryLock::take(&options.data)?;
+        let identity = Identity::load_or_create(&options.data, &options.name, || {
+            api::Incarnation(entropy.id())
+        })?;
+        Ok(Self { options, identity, lock })
+    }
+}
+
 /// One node.
 pub struct Node {
     options: Options,
@@ -159,15 +181,9 @@ pub struct Node {
 }
 
 impl Node {
-    /// Takes the data directory and reads who it is. Starts nothing yet.
-    pub fn open(options: Options, world: World) -> Result<Arc<Self>, StartError> {
-        use disk::fault::OrFault;
-        std::fs::create_dir_all(&options.data).or_fault("make data directory", &options.data)?;
-        let lock = DirectoryLock::take(&options.data)?;
-        let entropy = Arc::clone(&world.entropy);
-        let identity = Identity::load_or_create(&options.data, &options.name, || {
-            api::Incarnation(entropy.id())
-        })?;
+    /// Puts a node on its claimed directory. Starts nothing yet.
+    pub fn open(claim: Claim, world: World) -> Result<Arc<Self>, StartError> {
+        let Claim { options, identity, lock } = claim;
         let storage = options.storage;
         let data = options.data.clone();
         let space =
@@ -236,7 +252,8 @@ impl Node {
         self.switchboard.connect(Arc::clone(&running));
         self.reason.send_replace("catching up with the cluster".to_owned());
         self.look_after(&running, &adopted, router);
-        founding::keep_in_touch(greeting, adopted).await;
+        let foreign = founding::keep_in_touch(greeting, adopted).await;
+        (self.world.on_fatal)(Fatal::Refused(foreign));
     }
 
     async fn open_groups(&self, adopted: &Adopted) -> Result<Arc<Running>, OpenError> {

@@ -10,7 +10,7 @@ use disk::lock::LockError;
 use raft::clock::{Entropy, SystemClock, SystemEntropy};
 use raft::identity::IdentityError;
 use raft::transport::tls::TlsTransport;
-use raft::{Fatal, Router, StartError, World};
+use raft::{Claim, Fatal, Router, StartError, World};
 use server::{Server, Tls};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -78,6 +78,7 @@ pub(crate) fn exit_of_start(error: &StartError) -> Exit {
 }
 
 async fn serve(config: Config) -> Result<(), RunError> {
+    let claim = Claim::take(options(&config), &SystemEntropy)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let clients = listen(&config.https.listen.to_string(), "clients").await?;
     let peers = listen(&config.peer.listen.to_string(), "other nodes").await?;
@@ -89,7 +90,7 @@ async fn serve(config: Config) -> Result<(), RunError> {
         entropy: Arc::new(SystemEntropy),
         on_fatal: Arc::new(end_the_process),
     };
-    let node = raft::Node::open(options(&config), world)?;
+    let node = raft::Node::open(claim, world)?;
     let router = Arc::new(Router::new(Arc::clone(&node), SystemEntropy.number()));
     let server = Server::new(Arc::clone(&router), server_options(&config))?;
     node.start(router);

@@ -92,6 +92,21 @@ fn a_wiped_node_waits_and_says_what_to_do() {
     assert!(why.contains("wiped") && why.contains("restore"), "{why}");
 }
 
+#[test]
+fn data_of_another_cluster_is_found_out_by_most_of_the_others() {
+    let own = invitation(1, incarnation_of("n0"));
+    let other = |name| member_of_cluster(name, State::Founded);
+    let heard = [other("n1"), other("n2")].into();
+    let why = stranger(&own, 3, &heard).unwrap();
+    assert!(why.contains(&ClusterId([9; 16]).to_string()), "{why}");
+    assert!(why.contains(&own.cluster_id.to_string()), "{why}");
+    // One of them may be the stranger, an empty one tells nothing, and our own is no stranger.
+    assert_eq!(stranger(&own, 3, &[other("n1"), ("n2".to_owned(), None)].into()), None);
+    assert_eq!(stranger(&own, 3, &[empty("n1"), empty("n2")].into()), None);
+    let same = invitation(9, incarnation_of("n0"));
+    assert_eq!(stranger(&same, 3, &heard), None);
+}
+
 fn registry(name: &str) -> (tempfile::TempDir, Arc<Registry>) {
     let data = tempfile::tempdir().unwrap();
     let load = || incarnation_of(name);
@@ -127,4 +142,16 @@ fn an_invitation_for_another_life_is_refused() {
     let (_data, registry) = registry("n1");
     assert!(registry.adopt(invitation(1, Incarnation([77; 16]))).is_err());
     assert_eq!(registry.identity().adopted, None);
+}
+
+#[test]
+fn a_stray_directory_is_outvoted_and_a_lone_stranger_outvotes_nobody() {
+    let own = ClusterId([1; 16]);
+    let stranger = |name| member_of_cluster(name, State::Founded);
+    let most: Answers = [stranger("n1"), stranger("n2")].into();
+    let why = outvoted(own, 3, &most).unwrap();
+    assert!(why.contains("n1, n2") && why.contains(&own.to_string()), "{why}");
+    let one: Answers = [stranger("n1"), empty("n2")].into();
+    assert_eq!(outvoted(own, 3, &one), None);
+    assert_eq!(outvoted(ClusterId([9; 16]), 3, &most), None);
 }
