@@ -410,26 +410,6 @@ fn outvoted(own: ClusterId, expected: usize, heard: &Answers) -> Option<String> 
     ))
 }
 
-/// Why this node's data is of another cluster, if most of the expected nodes are
-/// members of one and the same other. Fewer may be strangers themselves. Pure.
-#[must_use]
-pub fn stranger(adopted: &Adopted, expected: usize, heard: &Answers) -> Option<String> {
-    use peer::hello_response::State;
-    let mut members: BTreeMap<&[u8], usize> = BTreeMap::new();
-    for hello in heard.values().flatten().filter(|hello| hello.state() != State::Empty) {
-        if *hello.cluster != adopted.cluster_id.0 {
-            *members.entry(&hello.cluster).or_default() += 1;
-        }
-    }
-    let (cluster, count) = members.into_iter().find(|(_, count)| *count > expected / 2)?;
-    Some(format!(
-        "the data directory belongs to cluster {}, but {count} of the {expected} expected nodes \
-         are members of cluster {}; name another directory, or correct peer.seeds",
-        adopted.cluster_id,
-        hex::encode(cluster),
-    ))
-}
-
 /// Takes in what a member said. Returns whether it is the member it should be.
 async fn meet(
     greeting: &Greeting,

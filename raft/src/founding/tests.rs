@@ -92,21 +92,6 @@ fn a_wiped_node_waits_and_says_what_to_do() {
     assert!(why.contains("wiped") && why.contains("restore"), "{why}");
 }
 
-#[test]
-fn data_of_another_cluster_is_found_out_by_most_of_the_others() {
-    let own = invitation(1, incarnation_of("n0"));
-    let other = |name| member_of_cluster(name, State::Founded);
-    let heard = [other("n1"), other("n2")].into();
-    let why = stranger(&own, 3, &heard).unwrap();
-    assert!(why.contains(&ClusterId([9; 16]).to_string()), "{why}");
-    assert!(why.contains(&own.cluster_id.to_string()), "{why}");
-    // One of them may be the stranger, an empty one tells nothing, and our own is no stranger.
-    assert_eq!(stranger(&own, 3, &[other("n1"), ("n2".to_owned(), None)].into()), None);
-    assert_eq!(stranger(&own, 3, &[empty("n1"), empty("n2")].into()), None);
-    let same = invitation(9, incarnation_of("n0"));
-    assert_eq!(stranger(&same, 3, &heard), None);
-}
-
 fn registry(name: &str) -> (tempfile::TempDir, Arc<Registry>) {
     let data = tempfile::tempdir().unwrap();
     let load = || incarnation_of(name);
