@@ -106,7 +106,7 @@ settings! {
     LIMITS_VALUE_BYTES_MAX: "limits" "value_bytes_max", Kind::Size, Some("1MiB"), "",
         "The longest value a client may write; 8MiB at most.";
     LIMITS_CONNECTIONS_MAX: "limits" "connections_max", Kind::Count, Some("4096"), "",
-        "Client connections at once. Further ones wait in the system's queue.";
+        "Client connections at once. Further ones are closed at once.";
     LIMITS_REQUEST_TIMEOUT: "limits" "request_timeout", Kind::Duration, Some("5s"), "",
         "How long the node works on a request before it answers; 10s at most.";
 
