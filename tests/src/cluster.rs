@@ -17,6 +17,8 @@ use crate::process;
 use crate::slot::Slot;
 use crate::status::Status;
 
+/// Past the nodes' own ports, within what the slot holds.
+const SPARE_PORT_OFFSET: u16 = 7;
 const START_MAX: Duration = Duration::from_secs(60);
 const STOP_MAX: Duration = Duration::from_secs(30);
 const SETTLE_MAX: Duration = Duration::from_secs(30);
@@ -229,6 +231,13 @@ impl Cluster {
     #[must_use]
     pub fn clients(&self) -> Vec<Client> {
         self.nodes.iter().map(|node| node.client.clone()).collect()
+    }
+
+    /// Two addresses on which no node of the cluster listens.
+    #[must_use]
+    pub fn spare_addresses(&self) -> [String; 2] {
+        let spare = |port| format!("127.0.0.1:{}", port + SPARE_PORT_OFFSET);
+        [spare(self.slot.https_port), spare(self.slot.peer_port)]
     }
 
     /// A client of a node that shares no connection with another one.

@@ -162,13 +162,14 @@ impl Node {
         assert!(before.is_none(), "{} was never waited for", self.name);
     }
 
-    /// Runs it and expects that it ends by itself within `limit`.
+    /// Runs it, with more arguments, and expects that it ends by itself within `limit`.
     ///
     /// # Panics
     ///
     /// If it does not.
-    pub async fn run_to_end(&self, limit: Duration) -> Ended {
-        let command = self.as_command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    pub async fn run_to_end(&self, args: &[&str], limit: Duration) -> Ended {
+        let command =
+            self.as_command().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let child = command.unwrap_or_else(|error| panic!("start {}: {error}", self.name));
         let pid = child.id();
         let output = tokio::task::spawn_blocking(move || child.wait_with_output());

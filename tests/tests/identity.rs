@@ -126,7 +126,7 @@ async fn directories_of_others_are_refused() {
 
     fs::create_dir_all(&node.data).unwrap();
     fs::write(node.data.join("thesis.txt"), "not ours").unwrap();
-    let ended = node.run_to_end(REFUSED_MAX).await;
+    let ended = node.run_to_end(&[], REFUSED_MAX).await;
     assert_eq!(ended.code, REFUSED, "{}", ended.output);
     assert!(ended.output.contains("identity"), "{}", ended.output);
     assert_eq!(fs::read_to_string(node.data.join("thesis.txt")).unwrap(), "not ours");
@@ -134,14 +134,14 @@ async fn directories_of_others_are_refused() {
     other.kill();
     fs::remove_dir_all(&node.data).unwrap();
     copy_directory(&other.data, &node.data);
-    let ended = node.run_to_end(REFUSED_MAX).await;
+    let ended = node.run_to_end(&[], REFUSED_MAX).await;
     assert_eq!(ended.code, REFUSED, "{}", ended.output);
     assert!(ended.output.contains(&other.name), "{}", ended.output);
 
     fs::remove_dir_all(&node.data).unwrap();
     copy_directory(&kept, &node.data);
     fs::remove_dir_all(node.replication()).unwrap();
-    let ended = node.run_to_end(REFUSED_MAX).await;
+    let ended = node.run_to_end(&[], REFUSED_MAX).await;
     assert_eq!(ended.code, REFUSED, "{}", ended.output);
     assert!(ended.output.contains("log"), "{}", ended.output);
 
@@ -167,7 +167,7 @@ async fn a_directory_of_another_cluster_is_refused() {
     node.kill();
     fs::remove_dir_all(&node.data).unwrap();
     copy_directory(&kept, &node.data);
-    let ended = node.run_to_end(REFUSED_MAX).await;
+    let ended = node.run_to_end(&[], REFUSED_MAX).await;
     assert_eq!(ended.code, REFUSED, "{}", ended.output);
     assert!(ended.output.contains("cluster"), "{}", ended.output);
     cluster.node(0).client.ok(&Command::put("rows", "of the second cluster")).await;
@@ -178,16 +178,18 @@ async fn a_second_process_on_a_directory_is_refused_and_the_first_goes_on() {
     let cluster = Cluster::start().await;
     let node = cluster.node(0);
     let pid = node.pid().unwrap();
-    let ended = node.run_to_end(REFUSED_MAX).await;
-    assert_eq!(ended.code, REFUSED, "{}", ended.output);
-    assert!(ended.output.contains(&pid.to_string()), "{}", ended.output);
+    let [https, peer] = cluster.spare_addresses();
+    let elsewhere = ["--https-listen", &https, "--peer-listen", &peer];
+    for args in [&[][..], &elsewhere] {
+        let ended = node.run_to_end(args, REFUSED_MAX).await;
+        assert_eq!(ended.code, REFUSED, "{}", ended.output);
+        assert!(ended.output.contains(&pid.to_string()), "{}", ended.output);
+    }
     assert_eq!(node.pid(), Some(pid));
     node.client.ok(&Command::put("rows", "still here")).await;
-    let dev = std::process::Command::new(tests::binary::path())
-        .args(["dev", "--data-dir"])
-        .arg(cluster.directory())
-        .output()
-        .unwrap();
+    let dev =
+        tests::binary::command().args(["dev", "--data-dir"]).arg(cluster.directory()).output();
+    let dev = dev.unwrap();
     assert_eq!(dev.status.code(), REFUSED, "{}", String::from_utf8_lossy(&dev.stderr));
     node.client.ok(&Command::put("rows", "and still")).await;
 }

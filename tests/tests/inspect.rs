@@ -110,35 +110,36 @@ async fn one_flipped_bit_in_log_state_or_snapshot_is_found() {
     node.terminate();
     shown(&node.data, &["verify"]);
     let of_group = [1, 2].map(|gid| node.state(gid).join("data.mdb"));
-    let state = of_group.iter().find(|path| position(path, &marker).is_some());
+    let state = of_group.iter().find(|path| !positions(path, &marker).is_empty());
     let state = state.expect("one of the groups has the row").clone();
+    found_when_flipped(node, &state, &positions(&state, &marker));
     let log = node.replication().join("data.mdb");
-    let at = position(&log, &marker).expect("the log has the entry");
-    found_when_flipped(node, &log, at);
-    let at = position(&state, &marker).expect("the state has the row");
-    found_when_flipped(node, &state, at);
+    let entry = positions(&log, &marker);
+    assert!(!entry.is_empty(), "the log lacks the entry");
+    found_when_flipped(node, &log, &entry);
     let snapshot = node.snapshots(1).pop().unwrap();
     let middle = fs::metadata(&snapshot).unwrap().len() / 2;
-    found_when_flipped(node, &snapshot, middle);
+    found_when_flipped(node, &snapshot, &[middle]);
     shown(&node.data, &["verify"]);
     node.start_ready(READY_MAX).await;
 }
 
-/// Where `words` stand in the file, if they do.
-fn position(path: &Path, words: &str) -> Option<u64> {
+/// Where `words` stand in the file: in the page in use, and in ones it replaced.
+fn positions(path: &Path, words: &str) -> Vec<u64> {
     let bytes = fs::read(path).unwrap();
-    let found = bytes.windows(words.len()).rposition(|window| window == words.as_bytes())?;
-    Some(found as u64)
+    let windows = bytes.windows(words.len()).enumerate();
+    let found = windows.filter(|(_, window)| *window == words.as_bytes());
+    found.map(|(at, _)| at as u64).collect()
 }
 
-/// Flips a bit, expects that verifying finds it and names the file, and flips it back.
-fn found_when_flipped(node: &Node, path: &Path, at: u64) {
-    flip(path, at);
+/// Flips a bit, expects that verifying finds it, and flips it back.
+fn found_when_flipped(node: &Node, path: &Path, at: &[u64]) {
+    at.iter().for_each(|&at| flip(path, at));
     let output = inspect(&node.data, &["verify"]);
     assert_eq!(output.status.code(), STORAGE_FAULT, "{}: {}", path.display(), text(&output));
     let output = inspect(&node.data, &["verify", "-o", "json"]);
     assert_eq!(output.status.code(), STORAGE_FAULT, "{}: {}", path.display(), text(&output));
-    flip(path, at);
+    at.iter().for_each(|&at| flip(path, at));
 }
 
 fn flip(path: &Path, at: u64) {
@@ -161,9 +162,7 @@ async fn a_node_with_a_damaged_value_never_shows_it() {
     node.terminate();
     for gid in [1, 2] {
         let state = node.state(gid).join("data.mdb");
-        if let Some(at) = position(&state, &marker) {
-            flip(&state, at);
-        }
+        positions(&state, &marker).into_iter().for_each(|at| flip(&state, at));
     }
     node.start();
     tests::deadline::until("an end or the true value", READY_MAX, async || {
