@@ -2,6 +2,7 @@
 
 pub mod data;
 mod dedup;
+pub mod flush;
 mod folder;
 pub mod inspect;
 mod key;
@@ -22,6 +23,7 @@ pub mod tables;
 mod time;
 pub mod view;
 
+pub use flush::{Flush, LmdbFlush};
 pub use meta::{MetaState, MetaView};
 pub use recovery::OpenError;
 pub use snapshot::{BadSnapshot, SnapshotFile};

@@ -22,7 +22,7 @@ pub(crate) fn build(shared: &Shared) -> Result<SnapshotFile, Fault> {
     {
         let _environment_stays = shelf.copying.lock();
         let environment: Environment = shared.gate.environment()?;
-        environment.copy_to(&bench.join(DATA_FILE))?;
+        shared.options.flush.copy(&environment, &bench.join(DATA_FILE))?;
         // An inspecting process that was killed must not hold pages for ever.
         let _cleared =
             environment.heed().clear_stale_readers().or_fault("clear readers", bench.as_path())?;

@@ -91,7 +91,7 @@ pub(super) fn open_environment(
         Some(_) => {}
     }
     let position = system::read_position(&tables, &txn, path)?;
-    txn.commit().or_fault("commit state", path)?;
+    options.flush.commit(txn, path)?;
     Ok((environment, tables, position))
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use api::{ClusterId, GroupId, Incarnation};
 use disk::Fault;
 
+use crate::flush::{Flush, LmdbFlush};
 use crate::recovery::Owner;
 
 /// The environment's map by default: address space, not disk.
@@ -44,6 +45,8 @@ pub struct OpenOptions {
     pub snapshot_raw_bytes_max: u64,
     /// How long an install or a close waits for views to end.
     pub drain_patience: Duration,
+    /// How changes get to the disk.
+    pub flush: Arc<dyn Flush>,
     /// The group's log.
     pub log: Arc<dyn LogWatermark>,
     /// Called once, with the first fault, on whichever thread meets it.
@@ -68,6 +71,7 @@ impl OpenOptions {
             map_bytes: MAP_BYTES_DEFAULT,
             snapshot_raw_bytes_max: MAP_BYTES_DEFAULT as u64,
             drain_patience: DRAIN_PATIENCE_DEFAULT,
+            flush: Arc::new(LmdbFlush),
             log,
             on_fault: Arc::new(|fault| tracing::error!(%fault, "state is broken")),
         }

@@ -4,6 +4,7 @@
 mod apply;
 mod crash;
 mod data;
+mod flush;
 mod install;
 mod lab;
 mod openraft_calls;

@@ -130,7 +130,7 @@ impl<M: Machine> StateThread<M> {
             self.reload()?;
             return Ok(None);
         }
-        txn.commit().or_fault("commit state", &path)?;
+        self.shared.options.flush.commit(txn, &path)?;
         self.shared.steps.reach(Step::Committed)?;
         self.publish(position);
         Ok(Some(answers))
@@ -230,7 +230,7 @@ impl<M: Machine> StateThread<M> {
         if shared.health.has_failed() {
             return Err(shared.health.gone());
         }
-        environment.sync()?;
+        shared.options.flush.sync(&environment)?;
         shared.steps.reach(Step::Synced)?;
         // Views may outlive the store: they only read, and no one writes any more.
         let path = shared.folder.path().display();
