@@ -1,3 +1,5 @@
+//! Tests: who may enter the queue, who waits, and what rides along?
+
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 

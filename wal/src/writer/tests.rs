@@ -1,3 +1,5 @@
+//! Tests: what is one batch, in which order is it completed, and what after a fault?
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
