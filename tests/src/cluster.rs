@@ -1,9 +1,10 @@
 //! Cluster: five processes, from their first start to their last.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde::Deserialize;
@@ -363,14 +364,17 @@ impl Cluster {
             let _ended = dev.wait();
         }
         let directory = self.directory();
-        let start = SystemTime::now();
+        let start = Instant::now();
+        let mut left = BTreeSet::new();
         loop {
-            let left = process::all_of(&directory);
+            // A process that is ending no longer shows its command line.
+            left.extend(process::all_of(&directory));
+            left.retain(|&pid| process::runs(pid));
             left.iter().for_each(|&pid| process::signal(pid, Signal::SIGKILL));
-            self.nodes.iter().for_each(|node| {
+            for node in &self.nodes {
                 let _reaped = node.ended();
-            });
-            if left.is_empty() || start.elapsed().unwrap_or_default() > STOP_MAX {
+            }
+            if left.is_empty() || start.elapsed() > STOP_MAX {
                 break;
             }
             std::thread::sleep(Duration::from_millis(10));

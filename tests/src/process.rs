@@ -16,20 +16,23 @@ pub fn signal(pid: u32, signal: Signal) {
     }
 }
 
-/// Whether the process runs; one that has ended and waits for its parent does not.
+/// Whether any thread of the process is left. Its first thread may be gone long
+/// before the last one has let go of files, locks and ports.
 #[must_use]
 pub fn runs(pid: u32) -> bool {
-    state(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    let mut states = threads.flatten().filter_map(|thread| state(&thread.path()));
+    states.any(|state| !matches!(state, 'Z' | 'X'))
 }
 
 /// Whether the process is stopped by a signal.
 #[must_use]
 pub fn is_paused(pid: u32) -> bool {
-    state(pid) == Some('T')
+    state(Path::new(&format!("/proc/{pid}"))) == Some('T')
 }
 
-fn state(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+fn state(of: &Path) -> Option<char> {
+    let stat = fs::read_to_string(of.join("stat")).ok()?;
     // The name before it is in parentheses and may hold anything.
     let (_, after) = stat.rsplit_once(')')?;
     after.trim_start().chars().next()
