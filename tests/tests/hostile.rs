@@ -8,8 +8,10 @@ use tests::raw::{Raw, Silence, request, tcp};
 use tests::{Client, Cluster, Command, Effect, Node, Options, process};
 use tokio::io::AsyncWriteExt;
 
-/// Generous for two cores that run five nodes and more.
-const FAST: Duration = Duration::from_millis(500);
+/// What half of the answers take at most, and what none exceeds, on two cores
+/// that run ten nodes and their clients.
+const FAST_MEDIAN: Duration = Duration::from_millis(250);
+const FAST_MAX: Duration = Duration::from_secs(3);
 const ANSWER_MAX: Duration = Duration::from_secs(8);
 /// Longer than a node waits for a head or a body.
 const CUT_MAX: Duration = Duration::from_secs(60);
@@ -23,10 +25,18 @@ async fn committed(cluster: &Cluster) -> u64 {
 }
 
 async fn is_writable(cluster: &Cluster, value: &str) {
+    let mut pace = Vec::new();
     for node in &cluster.nodes {
-        let answer = node.client.ok(&Command::put("well", value)).await;
-        assert!(answer.took < FAST, "{}: {:?}", node.name, answer.took);
+        pace.push(node.client.ok(&Command::put("well", value)).await.took);
     }
+    is_fast(pace);
+}
+
+fn is_fast(mut pace: Vec<Duration>) {
+    pace.sort();
+    let (median, longest) = (pace[pace.len() / 2], pace[pace.len() - 1]);
+    assert!(median <= FAST_MEDIAN, "{median:?} in the middle of {}", pace.len());
+    assert!(longest <= FAST_MAX, "{longest:?} at the end of {}", pace.len());
 }
 
 /// Whoever slept may have to find out first who leads now.
@@ -107,18 +117,19 @@ async fn nonsense_is_refused_fast_and_reaches_no_log() {
     cluster.wait_caught_up(ANSWER_MAX).await;
     let before = committed(&cluster).await;
     let bodies = nonsense();
-    let mut sent = 0;
+    let mut pace = Vec::new();
     for node in &cluster.nodes {
         for body in &bodies {
             let answer = node.client.request("POST", "/command", body.clone()).await.unwrap();
             let shown = String::from_utf8_lossy(body).chars().take(80).collect::<String>();
             assert_eq!(answer.status, 400, "{shown}: {}", answer.text());
             assert_eq!(answer.effect(), Effect::None, "{shown}");
-            assert!(answer.took < FAST, "{shown}: {:?}", answer.took);
             assert!(answer.body.len() < 1000, "{shown}: {}", answer.text());
-            sent += 1;
+            pace.push(answer.took);
         }
     }
+    let sent = pace.len() as u64;
+    is_fast(pace);
     let after = committed(&cluster).await;
     assert!(after - before < sent / 4, "{sent} refused requests, {} new entries", after - before);
     let poison = Command::drop_collection("collection");
@@ -223,10 +234,9 @@ async fn slow_and_abandoned_connections_are_cut_and_disturb_nobody() {
         half.push(raw);
     }
     let healthy = node.client_http1.clone();
-    let start = Instant::now();
+    let (start, mut pace) = (Instant::now(), Vec::new());
     loop {
-        let answer = healthy.ok(&Command::put("well", "meanwhile")).await;
-        assert!(answer.took < FAST, "{:?}", answer.took);
+        pace.push(healthy.ok(&Command::put("well", "meanwhile")).await.took);
         // One byte more now and then must not keep a head alive.
         for raw in &mut half {
             let _cut = raw.send(b"a").await;
@@ -239,6 +249,7 @@ async fn slow_and_abandoned_connections_are_cut_and_disturb_nobody() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let cut = start.elapsed();
+    is_fast(pace);
     eprintln!("300 bad connections were gone after {cut:?}");
     drop((plain, half));
     is_writable(&cluster, "after").await;
