@@ -25,7 +25,8 @@ pub struct Size {
     pub soloists: u32,
     /// Tasks that read what is appended to.
     pub readers: u32,
-    /// Keys that are appended to.
+    /// Keys that are appended to. As many as writers: each writer has its own,
+    /// so that a group that stands still stops no writer of another one.
     pub keys: u32,
 }
 
@@ -47,6 +48,7 @@ struct Shared {
     ledger: Arc<Ledger>,
     stop: Arc<AtomicBool>,
     keys: u32,
+    own_keys: bool,
 }
 
 impl Workload {
@@ -73,6 +75,7 @@ impl Workload {
             ledger: Arc::clone(&ledger),
             stop: Arc::clone(&stop),
             keys: size.keys,
+            own_keys: size.keys == size.writers,
         };
         let mut tasks = JoinSet::new();
         for writer in 0..size.writers {
@@ -131,6 +134,9 @@ impl Shared {
     }
 
     fn key(&self, of: u32, number: u32) -> String {
+        if self.own_keys {
+            return format!("key-{}", of % self.keys);
+        }
         // Every writer visits all keys, each in an order of its own.
         let step = (of * 2 + 1) % self.keys;
         format!("key-{}", (of + number.wrapping_mul(step.max(1))) % self.keys)
