@@ -31,6 +31,7 @@ pub mod client;
 pub mod cluster;
 pub mod command;
 pub mod deadline;
+pub mod disk;
 pub mod ledger;
 pub mod node;
 pub mod process;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tests::disk::DiskProbe;
 use tests::workload::{Size, Workload};
 use tests::{Cluster, Command, NODES, Options};
 
@@ -54,7 +55,7 @@ async fn writes_flow_again_soon_after_a_leader_is_killed_under_64_writers() {
     let size = Size { writers: 64, soloists: 0, readers: 0, keys: 64 };
     let load = Workload::start(cluster.clients(), "failover", size);
     load.wait_acknowledged(1000, PROGRESS_MAX).await;
-    let mut longest = Vec::new();
+    let disk = DiskProbe::start(cluster.root());
     for gid in [1, 2, 0, 1, 2] {
         let leader = cluster.leader(gid).await;
         let killed = Instant::now();
@@ -63,17 +64,15 @@ async fn writes_flow_again_soon_after_a_leader_is_killed_under_64_writers() {
         cluster.wait_settled().await;
         load.wait_acknowledged(500, PROGRESS_MAX).await;
         let gaps = load.ledger().longest_gaps(killed);
-        eprintln!("leader of group {gid} killed: longest gap by group {gaps:?}");
-        longest.push(gaps.values().max().copied().unwrap_or_default());
+        let stalled = disk.stalled_since(killed);
+        eprintln!("leader of group {gid} killed: longest gap by group {gaps:?}, disk {stalled:?}");
+        // No database is faster than its disk, which all five share here.
+        assert!(gaps.values().all(|gap| *gap <= GAP_MAX + stalled), "{gaps:?}, disk {stalled:?}");
         leader.start_ready(READY_MAX).await;
         cluster.wait_caught_up(READY_MAX).await;
     }
     let ledger = load.finish().await;
     ledger.judge(&cluster.clients()).await;
-    // Votes that split cost a second round, which may end just past the bound.
-    longest.sort();
-    assert!(longest.iter().rev().skip(1).all(|gap| *gap <= GAP_MAX), "{longest:?}");
-    assert!(longest.iter().all(|gap| *gap <= 2 * GAP_MAX), "{longest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
