@@ -37,7 +37,10 @@ pub async fn snapshots(
             () = stop.cancelled() => return,
         }
         for group in running.groups.values() {
-            if !is_due(group, &data, trigger) {
+            // Measuring touches the disk, which may stand still.
+            let (looked_at, data) = (Arc::clone(group), data.clone());
+            let look = move || is_due(&looked_at, &data, trigger);
+            if !tokio::task::spawn_blocking(look).await.unwrap_or(false) {
                 continue;
             }
             tokio::select! {

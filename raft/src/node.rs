@@ -366,7 +366,12 @@ impl Node {
                 () = tokio::time::sleep(SPACE_EVERY) => {}
                 () = self.stop.cancelled() => return,
             }
-            match self.space.refresh() {
+            // A disk that stands still must not hold up the node's other tasks.
+            let space = Arc::clone(&self.space);
+            let Ok(measured) = tokio::task::spawn_blocking(move || space.refresh()).await else {
+                return;
+            };
+            match measured {
                 Ok(Ok(())) => {}
                 Ok(Err(free_bytes)) => (self.world.on_fatal)(Fatal::DiskFull { free_bytes }),
                 Err(fault) => self.fault(&fault),
