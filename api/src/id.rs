@@ -141,6 +141,9 @@ byte_id!(
 /// Who asks. One constant until authentication exists (design note 11.7).
 const PRINCIPAL: &[u8] = b"anonymous";
 
+/// Stands where a principal would, for ids that the proxy makes.
+const PROXY: &[u8] = b"proxy";
+
 impl RequestId {
     /// The id of a request that this process made up itself.
     ///
@@ -158,10 +161,21 @@ impl RequestId {
     /// request on whichever node it arrives.
     #[must_use]
     pub fn from_idempotency_key(key: &[u8]) -> Self {
+        Self::hashed(PRINCIPAL, key)
+    }
+
+    /// The id behind the proxy's name for a request. No client's key can collide
+    /// with it.
+    #[must_use]
+    pub fn from_proxy(name: &[u8]) -> Self {
+        Self::hashed(PROXY, name)
+    }
+
+    fn hashed(maker: &[u8], name: &[u8]) -> Self {
         let mut hasher = Sha256::new();
-        hasher.update(PRINCIPAL);
+        hasher.update(maker);
         hasher.update([0]);
-        hasher.update(key);
+        hasher.update(name);
         let digest = hasher.finalize();
         let mut bytes = [0; 16];
         bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
@@ -185,5 +199,6 @@ mod tests {
         let id = RequestId::from_idempotency_key(b"order-1");
         assert_eq!(id.to_string(), "85719fc287fbf2bb453a11d7b5eb46eb");
         assert_ne!(id, RequestId::from_idempotency_key(b"order-2"));
+        assert_ne!(id, RequestId::from_proxy(b"order-1"));
     }
 }

@@ -1,13 +1,16 @@
 //! The vocabulary every other crate shares. No I/O, no openraft, no LMDB.
 //!
 //! * [`id`]: names of things, each its own type so that a swap does not compile.
+//! * [`figures`]: what a node measures of itself, as values without names.
 //! * [`limits`]: every bound of the system, in one place, with its reason.
 //! * [`command`]: what can be replicated in a data group, and its log form.
 //! * [`meta`]: what can be replicated in the meta group, and its log form.
+//! * [`meter`]: counters and distributions, counted where things happen.
 //! * [`payload`]: one log entry's content: a batch of commands or a system step.
 //! * [`outcome`]: what the state machine answers. A replicated value, never an error.
 //! * [`refusal`]: why a node will not serve a call now, and whether it was applied.
-//! * [`service`]: what a node does for its doors: requests, answers, failures, status.
+//! * [`service`]: what a node does for its doors: requests, answers, failures.
+//! * [`status`]: what a node knows of the cluster, as `/v1/status` shows it.
 //! * [`wire`]: generated peer messages and the only conversions to and from them.
 //!
 //! # Invariants
@@ -17,13 +20,16 @@
 
 pub mod codec;
 pub mod command;
+pub mod figures;
 pub mod id;
 pub mod limits;
 pub mod meta;
+pub mod meter;
 pub mod outcome;
 pub mod payload;
 pub mod refusal;
 pub mod service;
+pub mod status;
 pub mod wire;
 
 pub use command::{Command, Condition, Header, Operation, RequestClass};

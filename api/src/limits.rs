@@ -93,6 +93,13 @@ pub const INTERNAL_ID_TTL: Duration = Duration::from_secs(60);
 /// How long a client's request id is remembered, in group time.
 pub const CLIENT_ID_TTL: Duration = Duration::from_secs(600);
 
+/// How long after it left the proxy a request is still taken up. The proxy tries
+/// other nodes within its own time-outs, which are shorter.
+pub const PROXY_REQUEST_AGE_MAX: Duration = Duration::from_secs(30);
+
+/// How far the proxy's clock may be ahead of a node's.
+pub const PROXY_CLOCK_LEAD_MAX: Duration = Duration::from_secs(5);
+
 /// How far an internal id's issue time may be ahead of group time.
 pub const INTERNAL_ID_SKEW: Duration = Duration::from_secs(5);
 
@@ -123,4 +130,11 @@ const _: () = assert!(RANGE_ROWS_DEFAULT <= RANGE_ROWS_MAX);
 const _: () = assert!(
     REQUEST_TIMEOUT_MAX.as_secs() * 6 <= INTERNAL_ID_TTL.as_secs(),
     "an internal id outlives every retry of its request"
+);
+const _: () = assert!(
+    PROXY_REQUEST_AGE_MAX.as_secs()
+        + PROXY_CLOCK_LEAD_MAX.as_secs()
+        + REQUEST_TIMEOUT_MAX.as_secs()
+        < INTERNAL_ID_TTL.as_secs(),
+    "the id of a proxy's request outlives every attempt of it"
 );

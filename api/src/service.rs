@@ -9,12 +9,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Serialize;
 
 use crate::command::Operation;
+use crate::figures::Figures;
 use crate::id::{GroupId, RequestId, ShardId};
+use crate::limits::{PROXY_CLOCK_LEAD_MAX, PROXY_REQUEST_AGE_MAX};
 use crate::outcome::Outcome;
 use crate::refusal::{Applied, Refusal};
+use crate::status::Status;
 
 /// A running node, as its doors see it. Works on whichever node is asked:
 /// calls are routed to the right group and forwarded to its leader.
@@ -59,15 +61,33 @@ pub trait Service: Send + Sync + 'static {
 
     /// Whether this node should get requests from a proxy, check by check.
     fn readiness(&self) -> Vec<Check>;
+
+    /// What this node measures of itself. Blocks: some of it is read from the disk.
+    fn figures(&self) -> Figures;
 }
 
 /// What every call carries.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// The client's own request id, from its `Idempotency-Key`.
-    pub request_id: Option<RequestId>,
+    /// The request's id, if it came with one.
+    pub request_id: Option<OutsideId>,
     /// How long the client waits for an answer.
     pub timeout: Duration,
+}
+
+/// A request id that was made outside the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutsideId {
+    /// By a client, as its `Idempotency-Key`.
+    Client(RequestId),
+    /// By the proxy, when it passed the request on. It may pass the same request
+    /// to another node soon after, and never later than that.
+    Proxy {
+        /// The id.
+        id: RequestId,
+        /// When that was by the proxy's clock, milliseconds since 1970.
+        sent_at_ms: u64,
+    },
 }
 
 /// A change of one row.
@@ -206,6 +226,18 @@ pub enum Failure {
     /// what is there and decides.
     #[error("this request is older than its id is remembered; read the data and decide")]
     IdExpired,
+    /// The request is too old, or the proxy's clock is off: whether it ran before
+    /// could no longer be told. The operator synchronises the clocks.
+    #[error(
+        "by the proxy's clock this request is {age_ms} ms old; between -{lead} and {most} are \
+         taken: synchronise the clocks of proxy and nodes",
+        lead = PROXY_CLOCK_LEAD_MAX.as_millis(),
+        most = PROXY_REQUEST_AGE_MAX.as_millis()
+    )]
+    Untimely {
+        /// How long ago it left the proxy.
+        age_ms: i64,
+    },
     /// The catalogue is full; the operator drops collections.
     #[error("too many collections: the limit is {limit}; drop some")]
     TooManyCollections {
@@ -223,7 +255,10 @@ impl Failure {
     pub fn applied(&self) -> Applied {
         match self {
             Self::Refused(refusal) => refusal.applied(),
-            Self::IdReused | Self::TooManyCollections { .. } | Self::BadCursor => Applied::No,
+            Self::IdReused
+            | Self::Untimely { .. }
+            | Self::TooManyCollections { .. }
+            | Self::BadCursor => Applied::No,
             // An earlier attempt under this id may have run.
             Self::IdExpired => Applied::Unknown,
         }
@@ -236,6 +271,7 @@ impl Failure {
             Self::Refused(refusal) => refusal.code(),
             Self::IdReused => "idempotency_key_reused",
             Self::IdExpired => "request_expired",
+            Self::Untimely { .. } => "proxy_clock",
             Self::TooManyCollections { .. } => "too_many_collections",
             Self::BadCursor => "bad_cursor",
         }
@@ -249,66 +285,4 @@ pub struct Check {
     pub name: &'static str,
     /// Why it fails, if it does.
     pub failure: Option<String>,
-}
-
-/// What one node knows of the cluster; the JSON of `/v1/status`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Status {
-    /// The cluster's id; empty before there is one.
-    pub cluster_id: String,
-    /// This node's name.
-    pub node: String,
-    /// This node's id; 0 before it has one.
-    pub node_id: u64,
-    /// Whether it takes requests.
-    pub ready: bool,
-    /// Why not, if not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// All nodes.
-    pub nodes: Vec<NodeStatus>,
-    /// All groups with a replica here.
-    pub groups: Vec<GroupStatus>,
-}
-
-/// One node, seen from the node that answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct NodeStatus {
-    /// Its name.
-    pub name: String,
-    /// Its id.
-    pub node_id: u64,
-    /// Whether it answered lately.
-    pub reachable: bool,
-}
-
-/// One group, seen from the node that answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct GroupStatus {
-    /// Its id.
-    pub gid: u32,
-    /// The name of the node that leads it, if known.
-    pub leader: Option<String>,
-    /// The current term.
-    pub term: u64,
-    /// The last committed index known here.
-    pub committed: u64,
-    /// The last index applied here.
-    pub applied: u64,
-    /// Shards it owns.
-    pub shards: usize,
-    /// Its replicas.
-    pub replicas: Vec<ReplicaStatus>,
-}
-
-/// One replica of a group.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ReplicaStatus {
-    /// The node's name.
-    pub node: String,
-    /// The last index known to be applied there (replicated, for other nodes);
-    /// `None` if this node cannot know.
-    pub applied: Option<u64>,
-    /// `leader`, `follower`, `candidate`, `learner` or `unknown`.
-    pub state: &'static str,
 }

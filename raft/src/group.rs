@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use api::meter::Counter;
 use api::{Answer, Content, GroupId, NodeId, Payload, Refusal};
 use state::{Applied, Store};
 
@@ -64,6 +65,12 @@ pub struct Group {
     pub reader: Arc<Reader>,
     /// Held while a snapshot from a peer arrives and is installed.
     pub arrival: Arc<Semaphore>,
+    /// Leaders seen to take office.
+    pub(crate) leader_changes: Arc<Counter>,
+    /// Snapshots from a peer that broke off or were refused.
+    pub(crate) arrivals_failed: Counter,
+    /// The way to its leader.
+    path: Arc<Path>,
     /// Its log, for figures.
     log: LogReader,
     /// What the log had taken in when the last snapshot was started.
@@ -77,7 +84,9 @@ impl Group {
     #[must_use]
     pub fn new(parts: Parts, roster: Arc<Roster>, clock: Arc<ClusterClock>) -> Arc<Self> {
         let Parts { gid, handle, store, log } = parts;
-        let leadership = watch_leadership(&handle);
+        let leader_changes = Arc::<Counter>::default();
+        let changes = Arc::clone(&leader_changes);
+        let leadership = watch_leadership(gid, &handle, Arc::clone(&roster), changes);
         let applied = store.applied();
         let path = Arc::new(Path {
             gid,
@@ -85,9 +94,10 @@ impl Group {
             leadership: leadership.clone(),
             roster,
             clock,
+            forwarded: Counter::default(),
         });
         let writer = Writer::new(gid, Arc::clone(&path) as Arc<dyn Propose>);
-        let reader = Reader::new(gid, path as Arc<dyn Confirm>);
+        let reader = Reader::new(gid, Arc::clone(&path) as Arc<dyn Confirm>);
         let time_seen = Mutex::new((applied.borrow().group_time_ms, Instant::now()));
         let snapshot_at_bytes = AtomicU64::new(0);
         Arc::new(Self {
@@ -99,6 +109,9 @@ impl Group {
             writer,
             reader,
             arrival: Arc::new(Semaphore::new(1)),
+            leader_changes,
+            arrivals_failed: Counter::default(),
+            path,
             log,
             snapshot_at_bytes,
             time_seen,
@@ -147,6 +160,12 @@ impl Group {
         self.applied.borrow().index().unwrap_or(0)
     }
 
+    /// Commands of clients of this node that were sent on to the leader.
+    #[must_use]
+    pub fn forwarded(&self) -> u64 {
+        self.path.forwarded.get()
+    }
+
     /// Who leads now, as far as this node knows.
     #[must_use]
     pub fn leader(&self) -> Option<NodeId> {
@@ -155,16 +174,41 @@ impl Group {
 }
 
 /// Follows openraft's figures until the group stops.
-fn watch_leadership(handle: &Handle) -> watch::Receiver<Leadership> {
+fn watch_leadership(
+    group: GroupId,
+    handle: &Handle,
+    roster: Arc<Roster>,
+    changes: Arc<Counter>,
+) -> watch::Receiver<Leadership> {
     let mut figures = handle.0.server_metrics();
     let (sender, receiver) = watch::channel(Leadership::default());
     tokio::spawn(async move {
+        // The same leader, lost from sight and seen again, did not change.
+        let mut in_office = Leadership::default();
         loop {
             let now = {
                 let figures = figures.borrow_and_update();
                 Leadership { term: figures.vote.leader_id.term, leader: figures.current_leader }
             };
-            sender.send_if_modified(|seen| std::mem::replace(seen, now) != now);
+            let before = *sender.borrow();
+            if now != before {
+                sender.send_replace(now);
+            }
+            if now.leader.is_some() && now != in_office {
+                in_office = now;
+                changes.add();
+            }
+            match now.leader {
+                _ if now == before => {}
+                Some(leader) => {
+                    let leader = roster.name(leader);
+                    tracing::info!(%group, term = now.term, leader, "new leader");
+                }
+                None if before.leader.is_some() => {
+                    tracing::info!(%group, term = now.term, "the leader is lost");
+                }
+                None => {}
+            }
             if figures.changed().await.is_err() {
                 return;
             }
@@ -180,6 +224,8 @@ struct Path {
     leadership: watch::Receiver<Leadership>,
     roster: Arc<Roster>,
     clock: Arc<ClusterClock>,
+    /// Commands sent on to the leader.
+    forwarded: Counter,
 }
 
 /// Where a call goes.
@@ -216,14 +262,17 @@ impl Propose for Path {
                 let handle = self.handle.clone();
                 Box::pin(async move { Ok(handle.propose(group, payload).await?.0) })
             }
-            Ok(Target::There(leader)) => Box::pin(forward::propose(
-                Arc::clone(&self.roster),
-                group,
-                leader,
-                self.leadership.clone(),
-                commands,
-                deadline,
-            )),
+            Ok(Target::There(leader)) => {
+                self.forwarded.add_many(commands.len() as u64);
+                Box::pin(forward::propose(
+                    Arc::clone(&self.roster),
+                    group,
+                    leader,
+                    self.leadership.clone(),
+                    commands,
+                    deadline,
+                ))
+            }
         }
     }
 

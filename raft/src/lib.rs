@@ -22,7 +22,9 @@
 //! * [`transport`] is authenticated connections, [`peers`] the members behind
 //!   them, [`door`] where they come in, [`switchboard`] which group they mean.
 //! * [`rebuild`] brings back a lost state from a peer.
-//! * [`clock`] is time and dice; [`status`] what a node knows.
+//! * `handover` lets others lead before a node goes.
+//! * [`clock`] is time and dice; [`status`] what a node knows; [`figures`] what
+//!   it measures.
 //!
 //! # Not here
 //!
@@ -33,9 +35,11 @@ pub mod campaign;
 pub mod clock;
 pub mod codec;
 pub mod door;
+pub mod figures;
 pub mod founding;
 pub mod group;
 pub mod handle;
+
 pub mod housekeeping;
 pub mod identity;
 pub mod message;
@@ -52,6 +56,8 @@ pub mod status;
 pub mod steward;
 pub mod switchboard;
 pub mod transport;
+
+mod handover;
 
 pub use node::{
     Claim, Fatal, Node, Options, SnapshotTrigger, StartError, StorageOptions, Timers, World,

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use api::figures::Figures;
 use api::service::Check;
 use api::{GroupId, Operation, Refusal};
 use disk::fault::OrFault;
@@ -23,8 +24,10 @@ use disk::{DirectoryLock, Fault};
 
 use crate::clock::{Clock, ClusterClock, Entropy};
 use crate::door;
+use crate::figures;
 use crate::founding::{self, Greeting, Registry};
 use crate::group::Group;
+use crate::handover;
 use crate::housekeeping;
 use crate::identity::{Adopted, Identity, IdentityError};
 use crate::opening::{self, OpenError, Opened};
@@ -41,9 +44,6 @@ const SPACE_EVERY: Duration = Duration::from_secs(1);
 
 /// Scans at once on one node. Beyond: busy.
 const SCANS_MAX: usize = 16;
-
-/// How long a stopping node waits for another to take over a group.
-const HANDOVER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a node is told at its start.
 #[derive(Clone, Debug)]
@@ -381,7 +381,7 @@ impl Node {
 
     /// The running groups, or why there are none to ask.
     pub fn running(&self) -> Result<Arc<Running>, Refusal> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.stop.is_cancelled() {
             return Err(Refusal::Stopping);
         }
         let reason = || Refusal::NotReady { reason: self.reason.borrow().clone() };
@@ -419,9 +419,15 @@ impl Node {
         ]
     }
 
+    /// This machine's wall clock.
+    #[must_use]
+    pub fn wall_ms(&self) -> u64 {
+        self.clock.wall_ms()
+    }
+
     /// What this node knows of the cluster.
     #[must_use]
-    pub fn status(&self) -> api::service::Status {
+    pub fn status(&self) -> api::status::Status {
         let failure = self.readiness().into_iter().find_map(|check| check.failure);
         match self.switchboard.running() {
             Some(running) => status::of(&self.options.name, &running, failure),
@@ -429,17 +435,32 @@ impl Node {
         }
     }
 
-    /// Not ready from here on, so that a proxy sends nothing new.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+    /// What this node measures of itself. Blocks on the disk, briefly.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        // Not read under the lock, which a stop takes from the runtime.
+        let wal = self.opened.lock().as_ref().map(|opened| opened.wal().clone());
+        let running = self.switchboard.running();
+        Figures {
+            groups: running.as_deref().map(figures::of_groups).unwrap_or_default(),
+            log: wal.map(|wal| wal.figures()),
+            space: Some(self.space.figures()),
+            peers: self.seeds.others().map(|p| (p.name.clone(), p.is_reachable())).collect(),
+        }
     }
 
-    /// Hands leadership over, ends all tasks and closes the files.
-    pub async fn stop(&self) {
-        self.drain();
+    /// Not ready from here on, so that a proxy sends nothing new; others lead
+    /// what this node led. It still serves.
+    pub async fn retire(&self) {
+        self.draining.store(true, Ordering::Relaxed);
         if let Some(running) = self.switchboard.running() {
-            hand_over(&running).await;
+            handover::hand_over(&running).await;
         }
+    }
+
+    /// Retires, ends all tasks and closes the files.
+    pub async fn stop(&self) {
+        self.retire().await;
         self.stop.cancel();
         self.switchboard.disconnect();
         self.tasks.close();
@@ -448,31 +469,5 @@ impl Node {
             opened.close().await;
         }
         self.tasks.wait().await;
-    }
-}
-
-/// Has other nodes lead the groups that this one leads, as far as they will.
-async fn hand_over(running: &Running) {
-    let me = running.roster.me;
-    let led: Vec<_> = running.groups.values().filter(|group| group.leader() == Some(me)).collect();
-    for group in &led {
-        let metrics = group.handle.metrics();
-        let reachable =
-            |id: &api::NodeId| running.roster.peer(*id).is_some_and(|peer| peer.is_reachable());
-        // The follower with the longest log takes over soonest.
-        let heir = metrics.replication.iter().flatten().filter(|(id, _)| reachable(id));
-        let heir = heir.max_by_key(|(_, matched)| matched.map(|at| at.index));
-        if let Some((heir, _)) = heir {
-            tracing::info!(group = %group.gid, heir = running.roster.name(*heir), "handing over");
-            let _stopped = group.handle.transfer_to(*heir).await;
-        }
-    }
-    let handed_over = futures::future::join_all(led.iter().map(|group| async {
-        let mut leadership = group.leadership.clone();
-        let other = leadership.wait_for(|now| now.leader.is_some_and(|leader| leader != me));
-        let _stopped = other.await;
-    }));
-    if tokio::time::timeout(HANDOVER_PATIENCE, handed_over).await.is_err() {
-        tracing::warn!("nobody took over some groups in time; they will elect a leader");
     }
 }

@@ -213,6 +213,12 @@ pub async fn initialize(
 }
 
 impl Opened {
+    /// The log under all groups.
+    #[must_use]
+    pub fn wal(&self) -> &wal::Wal {
+        &self.wal
+    }
+
     /// Stops the groups, then closes their state, then the log.
     pub async fn close(self) {
         for group in self.groups.values() {

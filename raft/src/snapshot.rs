@@ -169,13 +169,11 @@ impl snapshot_server::Snapshot for Transferring {
         let vote = message::read_vote(header.vote).map_err(|bad| refuse(&bad))?;
         let busy = |_| Status::unavailable("another snapshot of this group is arriving");
         let _alone = Arc::clone(&group.arrival).try_acquire_owned().map_err(busy)?;
-        let path = group.store.incoming(&header.file).map_err(invalid)?;
-        receive(&path, header.bytes, messages).await?;
-        let snapshot = accept(&group, header.file).await?;
-        let installed = group.handle.install(vote, snapshot).await;
-        let installed = installed.map_err(|fatal| Status::unavailable(fatal.to_string()))?;
-        let vote = Some(message::vote(&installed.vote));
-        Ok(Response::new(peer::SnapshotInstalled { vote }))
+        let installed = arrive(&group, vote, header, messages).await.inspect_err(|status| {
+            group.arrivals_failed.add();
+            tracing::warn!(group = %group.gid, reason = status.message(), "no snapshot received");
+        })?;
+        Ok(Response::new(installed))
     }
 
     type FetchStream =
@@ -199,6 +197,21 @@ impl snapshot_server::Snapshot for Transferring {
             .map(|chunk| chunk.map_err(|error| Status::unavailable(error.to_string())));
         Ok(Response::new(Box::pin(stream::once(async { Ok(header) }).chain(chunks))))
     }
+}
+
+/// Receives one snapshot to its end and has openraft install it.
+async fn arrive(
+    group: &Arc<Group>,
+    vote: Vote,
+    header: peer::SnapshotHeader,
+    messages: Streaming<peer::SnapshotChunk>,
+) -> Result<peer::SnapshotInstalled, Status> {
+    let path = group.store.incoming(&header.file).map_err(invalid)?;
+    receive(&path, header.bytes, messages).await?;
+    let snapshot = accept(group, header.file).await?;
+    let installed = group.handle.install(vote, snapshot).await;
+    let installed = installed.map_err(|fatal| Status::unavailable(fatal.to_string()))?;
+    Ok(peer::SnapshotInstalled { vote: Some(message::vote(&installed.vote)) })
 }
 
 /// Checks what arrived and makes a snapshot of it.

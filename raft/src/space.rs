@@ -9,6 +9,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use api::figures::SpaceFigures;
 use api::{Operation, Refusal};
 use disk::Fault;
 
@@ -58,6 +59,13 @@ impl Space {
             return Err(Refusal::DiskFull { free_bytes, reserve_bytes });
         }
         Ok(())
+    }
+
+    /// What was measured last.
+    #[must_use]
+    pub fn figures(&self) -> SpaceFigures {
+        let free_bytes = self.free_bytes.load(Ordering::Relaxed);
+        SpaceFigures { free_bytes, reserve_bytes: self.reserve_bytes }
     }
 
     /// Whether there is room for writes.

@@ -3,7 +3,7 @@
 use openraft::ServerState;
 
 use api::GroupId;
-use api::service::{GroupStatus, NodeStatus, ReplicaStatus, Status};
+use api::status::{GroupStatus, NodeStatus, ReplicaState, ReplicaStatus, Status};
 
 use crate::group::Group;
 use crate::peers::Seeds;
@@ -57,10 +57,10 @@ fn of_group(running: &Running, group: &Group) -> GroupStatus {
             node: member.name.clone(),
             applied: if here { Some(own) } else { matched.map(|at| at.index) },
             state: match metrics.state {
-                state if here => name_of(state),
-                _ if metrics.current_leader == Some(*id) => "leader",
-                _ if metrics.current_leader.is_some() => "follower",
-                _ => "unknown",
+                state if here => state_of(state),
+                _ if metrics.current_leader == Some(*id) => ReplicaState::Leader,
+                _ if metrics.current_leader.is_some() => ReplicaState::Follower,
+                _ => ReplicaState::Unknown,
             },
         }
     });
@@ -75,12 +75,12 @@ fn of_group(running: &Running, group: &Group) -> GroupStatus {
     }
 }
 
-fn name_of(state: ServerState) -> &'static str {
+fn state_of(state: ServerState) -> ReplicaState {
     match state {
-        ServerState::Leader => "leader",
-        ServerState::Follower => "follower",
-        ServerState::Candidate => "candidate",
-        ServerState::Learner => "learner",
-        ServerState::Shutdown => "unknown",
+        ServerState::Leader => ReplicaState::Leader,
+        ServerState::Follower => ReplicaState::Follower,
+        ServerState::Candidate => ReplicaState::Candidate,
+        ServerState::Learner => ReplicaState::Learner,
+        ServerState::Shutdown => ReplicaState::Unknown,
     }
 }

@@ -89,6 +89,7 @@ impl<C: Binding> RaftStateMachine<C> for Store {
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Builder> {
         if !force && !has_room_to_build(self) {
             tracing::warn!(group = %self.group(), "snapshot deferred: the disk is nearly full");
+            self.note_deferred_build();
             return None;
         }
         Some(Builder { store: self.clone() })

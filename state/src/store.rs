@@ -25,13 +25,16 @@
 
 mod gate;
 mod health;
+mod meter;
 mod open;
 mod options;
 pub(crate) mod thread;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
+use api::figures::StateFigures;
 use api::{Answers, GroupId};
 use disk::Fault;
 use openraft::EntryPayload;
@@ -52,6 +55,7 @@ use crate::system::Position;
 use crate::view::View;
 use gate::Gate;
 use health::Health;
+use meter::Meter;
 use thread::Order;
 
 pub use options::{LogWatermark, MAP_BYTES_DEFAULT, OpenOptions};
@@ -101,6 +105,7 @@ pub(crate) struct Shared {
     pub(crate) shelf: Shelf,
     pub(crate) gate: Gate,
     pub(crate) health: Health,
+    pub(crate) meter: Meter,
     pub(crate) steps: Steps,
     pub(crate) applied: watch::Sender<Applied>,
     /// What the thread applied and committed last.
@@ -153,6 +158,7 @@ impl Store {
             shelf: opened.shelf,
             gate: Gate::open(directory, opened.environment, opened.tables),
             health,
+            meter: Meter::default(),
             steps,
             applied: watch::Sender::new(applied),
             position: Mutex::new(opened.position),
@@ -226,6 +232,25 @@ impl Store {
         self.shared.gate.environment()?.used_bytes()
     }
 
+    /// What the store measures of itself. Blocks on the disk, briefly.
+    #[must_use]
+    pub fn figures(&self) -> StateFigures {
+        let meter = &self.shared.meter;
+        StateFigures {
+            apply: meter.apply.read(),
+            build: meter.build.read(),
+            install: meter.install.read(),
+            builds_deferred: meter.builds_deferred.get(),
+            snapshot_bytes: self.shared.shelf.files().first().map(SnapshotFile::bytes),
+            // Absent while a snapshot takes the state's place.
+            used_bytes: self.used_bytes().ok(),
+        }
+    }
+
+    pub(crate) fn note_deferred_build(&self) {
+        self.shared.meter.builds_deferred.add();
+    }
+
     /// The newest whole snapshot, if there is one. Blocks when it is read for
     /// the first time.
     pub fn newest_snapshot(&self) -> Result<Option<SnapshotFile>, Fault> {
@@ -236,12 +261,15 @@ impl Store {
     /// to copy and compress the state; applying goes on.
     pub fn build_snapshot(&self) -> Result<SnapshotFile, Fault> {
         self.shared.health.check()?;
-        build::build(&self.shared).inspect_err(|fault| {
+        let started = Instant::now();
+        let built = build::build(&self.shared).inspect_err(|fault| {
             // A build that the close cut short is no fault.
             if !self.shared.health.is_closing() {
                 self.shared.health.fail(fault);
             }
-        })
+        })?;
+        self.shared.meter.build.record(started.elapsed());
+        Ok(built)
     }
 
     /// Where the snapshot of this name is to be received; what is there already
@@ -276,6 +304,7 @@ impl Store {
     /// of the state changes nothing.
     pub async fn install(&self, snapshot: SnapshotFile) -> Result<(), BadSnapshot> {
         self.shared.health.check()?;
+        let started = Instant::now();
         let shared = self.shared.clone();
         let prepare = move || shared.prepare_to_install(&snapshot);
         let prepared = tokio::task::spawn_blocking(prepare).await;
@@ -291,7 +320,9 @@ impl Store {
         let Some(prepared) = prepared else { return Ok(()) };
         let (done, installed) = oneshot::channel();
         let order = Order::Install { prepared: Box::new(prepared), done };
-        Ok(self.order(order, installed).await?)
+        self.order(order, installed).await?;
+        self.shared.meter.install.record(started.elapsed());
+        Ok(())
     }
 
     /// Syncs and closes the state and marks it clean. Later calls get an error.

@@ -76,6 +76,7 @@ pub mod identity;
 pub mod inspect;
 pub mod key;
 pub mod log;
+mod meter;
 pub mod options;
 mod queue;
 pub mod reader;

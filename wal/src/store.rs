@@ -99,6 +99,9 @@ pub trait Store: Send + Sync + 'static {
     /// The record with the greatest key between two keys, both included.
     fn last(&self, table: Table, from: &Key, to: &Key) -> Result<Option<(Bytes, Bytes)>, Fault>;
 
+    /// Bytes it holds, for figures.
+    fn used_bytes(&self) -> Result<u64, Fault>;
+
     /// Ends every use, waiting for reads under way. Returns whether they ended
     /// within `patience`. Later calls are faults.
     fn close(&self, patience: Duration) -> bool;
@@ -124,6 +127,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn last(&self, table: Table, from: &Key, to: &Key) -> Result<Option<(Bytes, Bytes)>, Fault> {
         (**self).last(table, from, to)
+    }
+
+    fn used_bytes(&self) -> Result<u64, Fault> {
+        (**self).used_bytes()
     }
 
     fn close(&self, patience: Duration) -> bool {

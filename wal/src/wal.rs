@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use api::GroupId;
+use api::figures::LogFigures;
 use disk::Fault;
 use openraft::RaftTypeConfig;
 use parking_lot::{Mutex, RwLock};
@@ -18,6 +19,7 @@ use crate::flushed::{Flushed, Mark};
 use crate::group::Group;
 use crate::identity::{self, Identity, Left, OpenError};
 use crate::log::Log;
+use crate::meter::Meter;
 use crate::options::Options;
 use crate::queue::{Op, Owner, Queue};
 use crate::recovery::{self, Depth, Found, Recovered};
@@ -96,6 +98,7 @@ impl Wal {
             store: Box::new(store),
             queue: Queue::new(&options),
             marks: Mutex::default(),
+            meter: Meter::default(),
             on_fault: Box::new(on_fault),
         });
         let running = start(&shared, &options, driver)?;
@@ -134,6 +137,18 @@ impl Wal {
     #[must_use]
     pub fn flushed(&self, gid: GroupId) -> Flushed {
         Flushed::new(self.mark(gid))
+    }
+
+    /// What the logs measure of themselves. Blocks on the disk, briefly.
+    #[must_use]
+    pub fn figures(&self) -> LogFigures {
+        let Shared { store, meter, .. } = &*self.inner.shared;
+        LogFigures {
+            sync: meter.sync.read(),
+            entries: meter.entries.read(),
+            // A fault that is met here will be met by the writer, who reports it.
+            used_bytes: store.used_bytes().ok(),
+        }
     }
 
     /// Takes one turn of the writer: writes one batch if anything waits, and

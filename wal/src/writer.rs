@@ -18,6 +18,7 @@ use std::mem;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use api::GroupId;
 use disk::Fault;
@@ -26,6 +27,7 @@ use parking_lot::Mutex;
 use crate::flushed::Mark;
 use crate::identity;
 use crate::key::Key;
+use crate::meter::{self, Meter};
 use crate::queue::{Op, Owner, Queue, Taken};
 use crate::stop::Stop;
 use crate::store::{Change, Store, Table};
@@ -35,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) store: Box<dyn Store>,
     pub(crate) queue: Queue,
     pub(crate) marks: Mutex<BTreeMap<GroupId, Arc<Mark>>>,
+    pub(crate) meter: Meter,
     pub(crate) on_fault: Box<dyn Fn(&Fault) + Send + Sync>,
 }
 
@@ -128,8 +131,15 @@ impl Writer {
     }
 
     fn apply(&self, changes: &[Change]) -> Result<(), Fault> {
-        // Nothing to write: all it waits for is durable since the last batch.
-        if changes.is_empty() { Ok(()) } else { self.shared.store.apply(changes) }
+        if changes.is_empty() {
+            // Nothing to write: all it waits for is durable since the last batch.
+            return Ok(());
+        }
+        let started = Instant::now();
+        self.shared.store.apply(changes)?;
+        self.shared.meter.sync.record(started.elapsed());
+        self.shared.meter.entries.record(meter::entries(changes));
+        Ok(())
     }
 
     /// Every mark of the batch, before the first callback of the batch (W2).

@@ -10,7 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use api::service::{Call, Failure};
+use api::limits::{
+    CLIENT_ID_TTL, CLOCK_LEAD_MAX, INTERNAL_ID_TTL, PROXY_CLOCK_LEAD_MAX, PROXY_REQUEST_AGE_MAX,
+};
+use api::service::{Call, Failure, OutsideId};
 use api::{
     Answer, Applied, CollectionId, Fingerprint, GroupId, Header, Outcome, Refusal, Rejection,
     RequestClass, RequestId, ShardId,
@@ -45,6 +48,8 @@ impl RequestIds {
 pub(super) struct Attempts {
     id: RequestId,
     class: RequestClass,
+    /// When it left the proxy that made its id, by the proxy's clock.
+    sent_at_ms: Option<u64>,
     started: Instant,
     /// When the client stops waiting.
     pub(super) deadline: Instant,
@@ -57,13 +62,16 @@ pub(super) struct Attempts {
 impl Attempts {
     /// A request that begins now.
     pub(super) fn new(call: Call, ids: &RequestIds) -> Self {
-        let (id, class) = match call.request_id {
-            Some(id) => (id, RequestClass::Client),
-            None => (ids.next(), RequestClass::Internal),
+        let (id, class, sent_at_ms) = match call.request_id {
+            Some(OutsideId::Client(id)) => (id, RequestClass::Client, None),
+            Some(OutsideId::Proxy { id, sent_at_ms }) => {
+                (id, RequestClass::Internal, Some(sent_at_ms))
+            }
+            None => (ids.next(), RequestClass::Internal, None),
         };
         let started = Instant::now();
         let deadline = started + call.timeout;
-        Self { id, class, started, deadline, ambiguous: false, last: None }
+        Self { id, class, sent_at_ms, started, deadline, ambiguous: false, last: None }
     }
 
     /// The time that is left.
@@ -78,9 +86,8 @@ impl Attempts {
 
     /// The end of a request whose time is up (U3).
     fn out_of_time(&self, group: GroupId) -> Failure {
-        let waited = self.started.elapsed();
         if self.ambiguous {
-            return Refusal::Unknown { group, waited }.into();
+            return self.unknown(group);
         }
         match &self.last {
             Some(Refusal::NotLeader { .. }) | None => Refusal::NoLeader { group }.into(),
@@ -88,8 +95,52 @@ impl Attempts {
         }
     }
 
-    /// Takes in a refusal: `Ok` to try again after a pause, or the end.
-    pub(super) fn refused(&mut self, refusal: Refusal) -> Result<(), Failure> {
+    /// The issue time of a request at a group's time: when it reached the cluster
+    /// first, so that a request that the proxy passes on twice is as old here as
+    /// at the node that had it before, and never outlives that one's memory of it.
+    pub(super) fn issue_time(&self, group_time_ms: u64, wall_ms: u64) -> u64 {
+        let age_ms = self.age_ms(wall_ms).unwrap_or(0).max(0);
+        group_time_ms.saturating_sub(age_ms.unsigned_abs())
+    }
+
+    /// Whether that issue time had outlived its time to live before the request
+    /// began, so that no attempt with it can have been admitted.
+    fn was_stale_from_the_start(&self, issued_at_ms: u64, group_time_ms: u64) -> bool {
+        let ttl = match self.class {
+            RequestClass::Internal => INTERNAL_ID_TTL,
+            RequestClass::Client => CLIENT_ID_TTL,
+        };
+        let age = PROXY_REQUEST_AGE_MAX.max(self.started.elapsed());
+        let bound = ttl + age + CLOCK_LEAD_MAX;
+        let bound_ms = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
+        issued_at_ms.saturating_add(bound_ms) < group_time_ms
+    }
+
+    /// How long ago the request left the proxy, by its clock and ours.
+    fn age_ms(&self, wall_ms: u64) -> Option<i64> {
+        Some(wall_ms.cast_signed().wrapping_sub(self.sent_at_ms?.cast_signed()))
+    }
+
+    /// Whether another attempt may still begin. To be asked *after* the attempt
+    /// got its issue time: a node may stand still at any moment, for minutes. If
+    /// it does so before this question, the answer is no; if after it, the issue
+    /// time tells the replicas how old the attempt is (U4).
+    fn in_time(&self, group: GroupId, wall_ms: u64) -> Result<(), Failure> {
+        if self.left().is_zero() {
+            return Err(self.out_of_time(group));
+        }
+        let Some(age_ms) = self.age_ms(wall_ms) else { return Ok(()) };
+        let millis = |limit: Duration| i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
+        let taken = -millis(PROXY_CLOCK_LEAD_MAX)..=millis(PROXY_REQUEST_AGE_MAX);
+        match taken.contains(&age_ms) {
+            true => Ok(()),
+            false if self.ambiguous => Err(self.unknown(group)),
+            false => Err(Failure::Untimely { age_ms }),
+        }
+    }
+
+    /// Takes in a refusal of `group`'s: `Ok` to try again after a pause, or the end (U3).
+    pub(super) fn refused(&mut self, group: GroupId, refusal: Refusal) -> Result<(), Failure> {
         self.ambiguous |= refusal.applied() == Applied::Unknown;
         let again = match &refusal {
             Refusal::NoLeader { .. } | Refusal::NotLeader { .. } | Refusal::Unknown { .. } => true,
@@ -102,14 +153,7 @@ impl Attempts {
             self.last = Some(refusal);
             return Ok(());
         }
-        if self.ambiguous {
-            let (Refusal::Expired { group, .. } | Refusal::Busy { group }) = refusal else {
-                let group = GroupId::META;
-                return Err(Refusal::Unknown { group, waited: self.started.elapsed() }.into());
-            };
-            return Err(Refusal::Unknown { group, waited: self.started.elapsed() }.into());
-        }
-        Err(refusal.into())
+        Err(if self.ambiguous { self.unknown(group) } else { refusal.into() })
     }
 
     /// Waits before the next attempt: for a change of leader, or a moment.
@@ -138,23 +182,26 @@ pub(super) enum Tried {
     Dropping,
 }
 
-/// Tries once.
+/// Tries once a command that was issued at `issued_at_ms` by the group's time;
+/// `wall_ms` was read after that.
 pub(super) async fn attempt(
     group: &Arc<Group>,
     command: Bytes,
+    (issued_at_ms, wall_ms): (u64, u64),
     attempts: &mut Attempts,
 ) -> Result<Tried, Failure> {
+    attempts.in_time(group.gid, wall_ms)?;
     let result = group.writer.write(vec![command], Origin::Here, attempts.left()).await;
     let answer = match result {
         Ok(answers) => answers.into_iter().next(),
         Err(refusal) => {
-            attempts.refused(refusal)?;
+            attempts.refused(group.gid, refusal)?;
             return Ok(Tried::Again);
         }
     };
     match answer {
         Some(Answer::Executed { outcome, replay }) => Ok(Tried::Executed { outcome, replay }),
-        Some(Answer::Rejected(rejection)) => rejected(rejection, attempts),
+        Some(Answer::Rejected(rejection)) => rejected(rejection, issued_at_ms, attempts),
         None => {
             attempts.ambiguous = true;
             Ok(Tried::Again)
@@ -162,15 +209,23 @@ pub(super) async fn attempt(
     }
 }
 
-fn rejected(rejection: Rejection, attempts: &Attempts) -> Result<Tried, Failure> {
+fn rejected(
+    rejection: Rejection,
+    issued_at_ms: u64,
+    attempts: &Attempts,
+) -> Result<Tried, Failure> {
     match rejection {
         Rejection::NotOwner { .. } => Ok(Tried::Again),
         Rejection::Dropping => Ok(Tried::Dropping),
         Rejection::IdReused => Err(Failure::IdReused),
-        Rejection::Stale { group_time_ms } | Rejection::FromFuture { group_time_ms } => {
-            // Our estimate of the group's time was off. If no attempt can have
-            // run, the request is as good as new and gets a new issue time.
-            if attempts.ambiguous {
+        // Our estimate of the group's time was off. No replica has carried out this
+        // id, or it would have answered so; one that will yet remembers it then.
+        Rejection::FromFuture { group_time_ms } => Ok(Tried::Restamp(group_time_ms)),
+        Rejection::Stale { group_time_ms } => {
+            let may_have_run = attempts.ambiguous || attempts.sent_at_ms.is_some();
+            if may_have_run && !attempts.was_stale_from_the_start(issued_at_ms, group_time_ms) {
+                // Ids as old as this one may have been forgotten for want of room,
+                // and this one among them.
                 return Err(Failure::IdExpired);
             }
             Ok(Tried::Restamp(group_time_ms))
@@ -186,4 +241,121 @@ pub(super) fn header(
     collection: CollectionId,
 ) -> Header {
     Header { id: attempts.id, class: attempts.class, issued_at_ms, fingerprint, shard, collection }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: GroupId = GroupId(7);
+
+    fn begun() -> Attempts {
+        let call = Call { request_id: None, timeout: Duration::from_secs(5) };
+        Attempts::new(call, &RequestIds::new(1))
+    }
+
+    /// One of which an earlier attempt may have run.
+    fn open() -> Attempts {
+        let mut attempts = begun();
+        let waited = Duration::ZERO;
+        attempts.refused(GROUP, Refusal::Unknown { group: GROUP, waited }).unwrap();
+        attempts
+    }
+
+    fn all() -> [Refusal; 8] {
+        let (group, waited) = (GROUP, Duration::ZERO);
+        [
+            Refusal::NoLeader { group },
+            Refusal::NotLeader { group, leader: None },
+            Refusal::Busy { group },
+            Refusal::Expired { group, waited },
+            Refusal::Unknown { group, waited },
+            Refusal::DiskFull { free_bytes: 0, reserve_bytes: 1 },
+            Refusal::NotReady { reason: String::new() },
+            Refusal::Stopping,
+        ]
+    }
+
+    #[test]
+    fn u3_no_end_says_not_applied_once_an_attempt_may_have_run() {
+        for refusal in all() {
+            if let Err(end) = open().refused(GROUP, refusal.clone()) {
+                assert_eq!(end.applied(), Applied::Unknown, "after {refusal:?}: {end:?}");
+            }
+        }
+        let stale = Rejection::Stale { group_time_ms: 60_002 };
+        let end = rejected(stale, 1, &open()).err().expect("its fate cannot be told");
+        assert_eq!(end.applied(), Applied::Unknown);
+    }
+
+    /// A node that was down while a group was idle estimates its time too low.
+    #[test]
+    fn a_wrong_estimate_of_the_groups_time_fails_no_request() {
+        let long_ago = 95_002;
+        for attempts in [begun(), open()] {
+            for rejection in [
+                Rejection::Stale { group_time_ms: long_ago },
+                Rejection::FromFuture { group_time_ms: long_ago },
+            ] {
+                let tried = rejected(rejection, 1, &attempts);
+                assert!(matches!(tried, Ok(Tried::Restamp(now_ms)) if now_ms == long_ago));
+            }
+        }
+        let stale = Rejection::Stale { group_time_ms: 60_002 };
+        assert!(matches!(rejected(stale, 1, &begun()), Ok(Tried::Restamp(60_002))));
+    }
+
+    #[test]
+    fn u4_what_left_the_proxy_too_long_ago_or_in_the_future_is_not_tried() {
+        let now_ms = 1_000_000;
+        let sent = |sent_at_ms| {
+            let id = RequestId::from_proxy(b"r");
+            let request_id = Some(OutsideId::Proxy { id, sent_at_ms });
+            let call = Call { request_id, timeout: Duration::from_secs(5) };
+            Attempts::new(call, &RequestIds::new(1))
+        };
+        for taken in [now_ms, now_ms - 30_000, now_ms + 5_000] {
+            assert_eq!(sent(taken).in_time(GROUP, now_ms), Ok(()));
+        }
+        for (refused, age_ms) in [(now_ms - 30_001, 30_001), (now_ms + 5_001, -5_001)] {
+            let end = Err(Failure::Untimely { age_ms });
+            assert_eq!(sent(refused).in_time(GROUP, now_ms), end);
+        }
+        let mut later = sent(now_ms);
+        later.ambiguous = true;
+        let end = later.in_time(GROUP, now_ms + 40_000).unwrap_err();
+        assert_eq!(end.applied(), Applied::Unknown);
+    }
+
+    #[test]
+    fn u4_a_request_from_the_proxy_keeps_its_age() {
+        let request_id =
+            Some(OutsideId::Proxy { id: RequestId::from_proxy(b"r"), sent_at_ms: 900 });
+        let call = Call { request_id, timeout: Duration::from_secs(5) };
+        let attempts = Attempts::new(call, &RequestIds::new(1));
+        assert_eq!(attempts.issue_time(70_000, 1_000), 69_900);
+        assert_eq!(attempts.issue_time(70_000, 800), 70_000);
+        assert_eq!(begun().issue_time(70_000, 1_000), 70_000);
+        let stale = Rejection::Stale { group_time_ms: 60_002 };
+        assert!(matches!(rejected(stale, 1, &attempts), Err(Failure::IdExpired)));
+    }
+
+    #[test]
+    fn u4_a_request_whose_time_is_up_is_not_tried() {
+        let call = Call { request_id: None, timeout: Duration::ZERO };
+        let late = Attempts::new(call, &RequestIds::new(1));
+        assert!(late.in_time(GROUP, 0).is_err());
+    }
+
+    #[test]
+    fn u3_an_end_before_anything_ran_says_so() {
+        for refusal in all().into_iter().filter(|refusal| refusal.applied() == Applied::No) {
+            let mut attempts = begun();
+            if let Err(end) = attempts.refused(GROUP, refusal.clone()) {
+                assert_eq!(end.applied(), Applied::No, "after {refusal:?}: {end:?}");
+            }
+            assert_eq!(attempts.out_of_time(GROUP).applied(), Applied::No);
+        }
+        assert_eq!(open().out_of_time(GROUP).applied(), Applied::Unknown);
+    }
 }

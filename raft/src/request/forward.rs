@@ -49,7 +49,9 @@ pub async fn propose(
             Ok(answers) => Ok(answers.0),
             Err(_) => Err(Refusal::Unknown { group, waited: timeout }),
         },
-        Some(peer::propose_response::Result::Refused(refused)) => Err(refused.into()),
+        Some(peer::propose_response::Result::Refused(refused)) => {
+            Err(refused_there(group, refused.into()))
+        }
         None => Err(Refusal::Unknown { group, waited: timeout }),
     }
 }
@@ -73,12 +75,21 @@ pub async fn read_index(
     match response.map(|response| response.result) {
         Ok(Some(peer::read_index_response::Result::Index(index))) => Ok(index),
         Ok(Some(peer::read_index_response::Result::Refused(refused))) => {
-            Err(match Refusal::from(refused) {
+            Err(match refused_there(group, refused.into()) {
                 Refusal::Unknown { .. } => no_leader,
                 refusal => refusal,
             })
         }
         Ok(None) | Err(_) => Err(no_leader),
+    }
+}
+
+/// What a refusal of the leader's means here: that *it* stops, or is not ready, is
+/// no reason to send our client away. Another one will lead.
+fn refused_there(group: GroupId, refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Stopping | Refusal::NotReady { .. } => Refusal::NoLeader { group },
+        other => other,
     }
 }
 
@@ -124,4 +135,17 @@ fn was_not_sent(status: &Status) -> bool {
 
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_that_stops_is_one_that_is_not_there() {
+        let group = GroupId(3);
+        assert_eq!(refused_there(group, Refusal::Stopping), Refusal::NoLeader { group });
+        let busy = Refusal::Busy { group };
+        assert_eq!(refused_there(group, busy.clone()), busy);
+    }
 }

@@ -13,14 +13,18 @@
 //! * U2: once an attempt may have taken effect, the request is never sent to
 //!   another incarnation of its collection; it ends with an answer or `Unknown`.
 //! * U3: a failure says `not applied` only if no attempt can have taken effect.
+//! * U4: no attempt begins after the request's time, however long this node stood
+//!   still; one that began earlier carries an issue time that shows its age.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use api::figures::Figures;
 use api::service::{
-    Call, Consistency, Failure, Found, Get, Page, Ran, Route, Scan, Service, Status, Write, Written,
+    Call, Consistency, Failure, Found, Get, Page, Ran, Route, Scan, Service, Write, Written,
 };
+use api::status::Status;
 use api::{
     CollectionId, Command, GroupId, MetaCommand, MetaOperation, Operation, Outcome, Refusal,
     ShardId, Verdict,
@@ -86,7 +90,7 @@ impl Router {
         loop {
             match group.reader.read_index(false, attempts.left()).await {
                 Ok(index) => return Ok(group.wait_applied(index, attempts.deadline).await?),
-                Err(refusal) => attempts.refused(refusal)?,
+                Err(refusal) => attempts.refused(group.gid, refusal)?,
             }
             attempts.pause(group).await?;
         }
@@ -161,10 +165,12 @@ impl Router {
         let mut issued_at_ms = None;
         let mut sent_to = None;
         loop {
-            let collection = self.collection(running, &write.collection, creates, attempts).await?;
-            if attempts.ambiguous && sent_to != collection {
-                return Err(attempts.unknown(GroupId::META));
-            }
+            // Looking the collection up may itself be refused, and may find
+            // another incarnation: neither may speak for a request that is out.
+            let collection = match sent_to {
+                Some(collection) if attempts.ambiguous => Some(collection),
+                _ => self.collection(running, &write.collection, creates, attempts).await?,
+            };
             sent_to = collection;
             let Some(collection) = collection else {
                 let outcome = Outcome::bare(Verdict::NotFound, 0);
@@ -174,23 +180,28 @@ impl Router {
             let place = match Self::place(running, &write.collection, collection, key) {
                 Ok(place) => place,
                 Err(refusal) => {
-                    attempts.refused(refusal)?;
+                    attempts.refused(GroupId::META, refusal)?;
                     attempts.pause(meta_group(running)?).await?;
                     continue;
                 }
             };
-            let issued = *issued_at_ms.get_or_insert_with(|| place.group.time_ms());
+            let issued = *issued_at_ms.get_or_insert_with(|| {
+                attempts.issue_time(place.group.time_ms(), self.node.wall_ms())
+            });
+            let wall_ms = self.node.wall_ms();
             let command = Command {
                 header: header(attempts, issued, fingerprint, place.shard, place.collection),
                 operation: write.operation.clone(),
             };
-            match attempt(&place.group, command.encode(), attempts).await? {
+            match attempt(&place.group, command.encode(), (issued, wall_ms), attempts).await? {
                 Tried::Executed { outcome, replay } => {
                     let route = Route { shard: place.shard, group: place.group.gid };
                     return Ok(Written { outcome, replay, route: Some(route) });
                 }
                 Tried::Again => {}
-                Tried::Restamp(now_ms) => issued_at_ms = Some(now_ms),
+                Tried::Restamp(now_ms) => {
+                    issued_at_ms = Some(attempts.issue_time(now_ms, wall_ms));
+                }
                 Tried::Dropping if attempts.ambiguous => {
                     return Err(attempts.unknown(place.group.gid));
                 }
@@ -210,15 +221,16 @@ impl Router {
         let meta = meta_group(running)?;
         let mut attempts = self.attempts(call);
         let fingerprint = operation.fingerprint();
-        let mut issued = meta.time_ms();
+        let mut issued = attempts.issue_time(meta.time_ms(), self.node.wall_ms());
         loop {
+            let wall_ms = self.node.wall_ms();
             let command = MetaCommand {
                 header: header(&attempts, issued, fingerprint, ShardId(0), CollectionId(0)),
                 operation: operation.clone(),
             };
-            match attempt(meta, command.encode(), &mut attempts).await? {
+            match attempt(meta, command.encode(), (issued, wall_ms), &mut attempts).await? {
                 Tried::Executed { outcome, replay } => return Ok((outcome, replay)),
-                Tried::Restamp(now_ms) => issued = now_ms,
+                Tried::Restamp(now_ms) => issued = attempts.issue_time(now_ms, wall_ms),
                 Tried::Again | Tried::Dropping => {}
             }
             attempts.pause(meta).await?;
@@ -342,6 +354,10 @@ impl Service for Router {
 
     fn readiness(&self) -> Vec<api::service::Check> {
         self.node.readiness()
+    }
+
+    fn figures(&self) -> Figures {
+        self.node.figures()
     }
 }
 

@@ -30,6 +30,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use api::limits::{BATCH_BYTES_MAX, BATCH_COMMANDS_MAX, QUEUE_BYTES_MAX, QUEUE_COMMANDS_MAX};
+use api::meter::Counter;
 use api::{Answer, GroupId, Refusal};
 
 use crate::transport::BoxFuture;
@@ -69,6 +70,8 @@ pub struct Writer {
     group: GroupId,
     proposer: Arc<dyn Propose>,
     queue: Mutex<Queue>,
+    /// Commands whose batch was refused or got no answer.
+    pub(crate) failed: Counter,
 }
 
 #[derive(Default)]
@@ -101,7 +104,7 @@ impl Writer {
     /// A writer with an empty queue.
     #[must_use]
     pub fn new(group: GroupId, proposer: Arc<dyn Propose>) -> Arc<Self> {
-        Arc::new(Self { group, proposer, queue: Mutex::default() })
+        Arc::new(Self { group, proposer, queue: Mutex::default(), failed: Counter::default() })
     }
 
     /// Has the commands applied and returns their answers in order.
@@ -127,6 +130,12 @@ impl Writer {
             Ok(Err(_)) => Err(Refusal::Unknown { group, waited: timeout }),
             Err(_) => Err(give_up(&stage, group, timeout)),
         }
+    }
+
+    /// Commands that wait to be proposed.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.queue.lock().commands
     }
 
     /// Adds a unit, and takes the slot if it is free.
@@ -181,6 +190,7 @@ impl Writer {
             Ok(answers) => self.hand_out(units, answers),
             Err(refusal) => {
                 for unit in units {
+                    self.failed.add_many(unit.commands.len() as u64);
                     let _gone = unit.done.send(Err(refusal.clone()));
                 }
             }

@@ -10,7 +10,6 @@
 //! * T1: whoever is on the other end of a connection has shown a certificate of
 //!   our CA with the node role. Its name is known before a byte of gRPC is read.
 
-pub mod certificate;
 pub mod tls;
 
 use std::future::Future;

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use certificates::subject::ROLE_NODE;
+use certificates::{CertificateError, Clients, Files, Reloading, subject};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::transport::certificate::{ROLE_NODE, subject};
 use crate::transport::{Accepted, BoxFuture, BoxStream, Incoming, Transport};
 
 /// How long connecting, or one side of a handshake, may take.
@@ -21,23 +22,36 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// example because no file descriptor is left.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
+/// What travels between nodes.
+const PROTOCOLS: [&[u8]; 1] = [b"h2"];
+
+/// Both ends of connections made from now on; each verifies the other.
+pub struct PeerTls {
+    dial: Arc<ClientConfig>,
+    accept: Arc<ServerConfig>,
+}
+
+/// Reads a node's certificate and the authority of all nodes; follows the files.
+pub fn load(files: Files) -> Result<Arc<Reloading<PeerTls>>, CertificateError> {
+    Reloading::new(files.paths(), move || {
+        Ok(PeerTls {
+            dial: files.client(&PROTOCOLS)?.into(),
+            accept: files.server(Clients::Certified, &PROTOCOLS)?.into(),
+        })
+    })
+}
+
 /// Peer connections over TCP and mutual TLS.
 pub struct TlsTransport {
     listener: TcpListener,
-    client: TlsConnector,
-    server: TlsAcceptor,
+    tls: Arc<Reloading<PeerTls>>,
 }
 
 impl TlsTransport {
-    /// Uses a bound listener. `client` must verify servers, `server` must demand
-    /// client certificates, both against the cluster's CA.
+    /// Uses a bound listener.
     #[must_use]
-    pub fn new(
-        listener: TcpListener,
-        client: Arc<ClientConfig>,
-        server: Arc<ServerConfig>,
-    ) -> Self {
-        Self { listener, client: client.into(), server: server.into() }
+    pub fn new(listener: TcpListener, tls: Arc<Reloading<PeerTls>>) -> Self {
+        Self { listener, tls }
     }
 }
 
@@ -48,7 +62,8 @@ impl Transport for TlsTransport {
             let connect = async {
                 let tcp = TcpStream::connect(address).await?;
                 tcp.set_nodelay(true)?;
-                self.client.connect(server, tcp).await
+                let connector = TlsConnector::from(Arc::clone(&self.tls.get().dial));
+                connector.connect(server, tcp).await
             };
             let stream = timeout(CONNECT_TIMEOUT, connect).await??;
             let (_, session) = stream.get_ref();
@@ -66,7 +81,7 @@ impl Transport for TlsTransport {
             loop {
                 match self.listener.accept().await {
                     Ok((tcp, remote)) => {
-                        let tls = self.server.clone();
+                        let tls = TlsAcceptor::from(Arc::clone(&self.tls.get().accept));
                         return Ok(Box::new(TlsIncoming { tcp, remote, tls }) as Box<dyn Incoming>);
                     }
                     Err(error) => {

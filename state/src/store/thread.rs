@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::Answers;
 use disk::Fault;
@@ -110,6 +110,7 @@ impl<M: Machine> StateThread<M> {
         let Some(last) = entries.last().map(|entry| entry.log_id) else {
             return Ok(Some(Vec::new()));
         };
+        let started = Instant::now();
         let path = self.shared.gate.path().clone();
         let (environment, tables) = self.shared.gate.enter()?;
         let mut txn = environment.heed().write_txn().or_fault("begin write", &path)?;
@@ -133,6 +134,7 @@ impl<M: Machine> StateThread<M> {
         self.shared.options.flush.commit(txn, &path)?;
         self.shared.steps.reach(Step::Committed)?;
         self.publish(position);
+        self.shared.meter.apply.record(started.elapsed());
         Ok(Some(answers))
     }
 

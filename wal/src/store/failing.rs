@@ -69,6 +69,10 @@ impl<S: Store> Store for FailingStore<S> {
         self.inner.last(table, from, to)
     }
 
+    fn used_bytes(&self) -> Result<u64, Fault> {
+        self.inner.used_bytes()
+    }
+
     fn close(&self, patience: Duration) -> bool {
         self.inner.close(patience)
     }

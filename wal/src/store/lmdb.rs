@@ -168,6 +168,10 @@ impl Store for LmdbStore {
         Ok(last.map(|(key, record)| (Bytes::copy_from_slice(key), Bytes::copy_from_slice(record))))
     }
 
+    fn used_bytes(&self) -> Result<u64, Fault> {
+        self.opened()?.environment.used_bytes()
+    }
+
     fn close(&self, patience: Duration) -> bool {
         let Some(open) = self.open.write().take() else { return true };
         open.environment.close(patience)

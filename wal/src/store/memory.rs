@@ -86,6 +86,11 @@ impl Store for MemoryStore {
         Ok(last.map(|((_, key), record)| (Bytes::from(key.clone()), record.clone())))
     }
 
+    fn used_bytes(&self) -> Result<u64, Fault> {
+        let disk = self.disk.lock();
+        Ok(disk.iter().map(|((_, key), record)| (key.len() + record.len()) as u64).sum())
+    }
+
     fn close(&self, _patience: Duration) -> bool {
         true
     }

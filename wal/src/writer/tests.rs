@@ -28,6 +28,7 @@ impl Bench {
             store: Box::new(store),
             queue: Queue::new(&options),
             marks: Mutex::default(),
+            meter: Meter::default(),
             on_fault: Box::new(move |_fault| {
                 let _earlier = counted.fetch_add(1, Ordering::SeqCst);
             }),
@@ -83,6 +84,9 @@ fn w2_callbacks_come_in_order_after_all_marks_of_their_batch() {
     assert_eq!(bench.writer.turn(false), Turn::Worked);
     assert_eq!(bench.heard(), ["2:1 ok [Some(1), Some(1)]"]);
     assert_eq!(bench.writer.turn(false), Turn::Idle);
+    let Meter { sync, entries } = &bench.shared.meter;
+    assert_eq!((sync.read().count, entries.read().count), (2, 2));
+    assert_eq!(entries.read().sum, 4.0, "three entries and one");
 }
 
 #[test]
@@ -186,6 +190,10 @@ impl Store for Panics {
 
     fn last(&self, _: Table, _: &Key, _: &Key) -> Result<Option<(Bytes, Bytes)>, Fault> {
         Ok(None)
+    }
+
+    fn used_bytes(&self) -> Result<u64, Fault> {
+        Ok(0)
     }
 
     fn close(&self, _patience: Duration) -> bool {

@@ -98,6 +98,10 @@ impl Store for Interrupted {
         self.inner.last(table, from, to)
     }
 
+    fn used_bytes(&self) -> Result<u64, Fault> {
+        self.inner.used_bytes()
+    }
+
     fn close(&self, patience: Duration) -> bool {
         self.inner.close(patience)
     }

@@ -97,11 +97,13 @@ async fn what_waits_during_a_batch_rides_on_the_next_one() {
         })
         .collect();
     until(|| writer.queue.lock().waiting.len() == 49).await;
+    assert_eq!(writer.pending(), 49);
     log.gate.add_permits(2);
     for call in calls {
         call.await.unwrap().unwrap();
     }
     assert_eq!(*log.batches.lock(), [(1, true), (49, true)]);
+    assert_eq!((writer.pending(), writer.failed.get()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]

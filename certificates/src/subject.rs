@@ -1,13 +1,16 @@
-//! Certificate: who does a certificate say it is?
+//! Subject: who does a certificate say its holder is?
 //!
-//! The subject's common name is the node's name, its organisational unit the
-//! role: `node`, `client`, `admin` or `proxy`.
+//! The subject's common name is the name, its organizational unit the role:
+//! `node`, `client`, `admin` or `proxy`.
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
 /// The role that may speak on the peer port.
 pub const ROLE_NODE: &str = "node";
+
+/// The role whose request ids are taken at the client door.
+pub const ROLE_PROXY: &str = "proxy";
 
 /// Who a certificate belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,254 @@
+//! Files: from PEM files to what rustls needs; an error names the file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+/// A certificate with its key, and who is trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// The certificate chain, the own certificate first.
+    pub chain: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authorities whose certificates are trusted.
+    pub authorities: Option<PathBuf>,
+}
+
+/// Which clients a server lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clients {
+    /// Anyone; nobody is asked for a certificate.
+    Anyone,
+    /// Anyone; who shows a certificate must show a good one.
+    AnyoneOrCertified,
+    /// Only who shows a good certificate.
+    Certified,
+}
+
+/// Why certificates cannot be used; the operator mends the file.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is not PEM.
+    #[error("{} is not valid PEM: {problem}", path.display())]
+    NotPem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The file has no certificate in it.
+    #[error("{} holds no certificate (a block `BEGIN CERTIFICATE`)", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file has no private key in it.
+    #[error("{} holds no private key (a block `BEGIN ... PRIVATE KEY`)", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A certificate in the file cannot be an authority.
+    #[error("{} cannot be trusted as an authority: {problem}", path.display())]
+    NoAuthority {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// Certificate and key are each readable, but cannot be used together.
+    #[error("cannot use {} with {}: {source}", chain.display(), key.display())]
+    Unusable {
+        /// The certificate file.
+        chain: PathBuf,
+        /// The key file.
+        key: PathBuf,
+        /// What rustls says.
+        source: rustls::Error,
+    },
+}
+
+impl Files {
+    /// All files, to be watched.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut paths = vec![self.chain.clone(), self.key.clone()];
+        paths.extend(self.authorities.clone());
+        paths
+    }
+
+    /// What a server needs that speaks these protocols, the preferred one first.
+    pub fn server(
+        &self,
+        clients: Clients,
+        protocols: &[&[u8]],
+    ) -> Result<ServerConfig, CertificateError> {
+        let (chain, key) = (read_chain(&self.chain)?, read_key(&self.key)?);
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .map_err(|source| self.unusable(source))?;
+        let builder = match self.verifier(clients)? {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let config = builder.with_single_cert(chain, key);
+        let mut config = config.map_err(|source| self.unusable(source))?;
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Ok(config)
+    }
+
+    /// What a client needs that shows the certificate and trusts the authorities.
+    pub fn client(&self, protocols: &[&[u8]]) -> Result<ClientConfig, CertificateError> {
+        let (chain, key) = (read_chain(&self.chain)?, read_key(&self.key)?);
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .map_err(|source| self.unusable(source))?
+            .with_root_certificates(self.roots()?)
+            .with_client_auth_cert(chain, key);
+        let mut config = config.map_err(|source| self.unusable(source))?;
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Ok(config)
+    }
+
+    fn verifier(
+        &self,
+        clients: Clients,
+    ) -> Result<Option<Arc<dyn ClientCertVerifier>>, CertificateError> {
+        if clients == Clients::Anyone {
+            return Ok(None);
+        }
+        let builder = WebPkiClientVerifier::builder_with_provider(self.roots()?.into(), provider());
+        let builder = match clients {
+            Clients::AnyoneOrCertified => builder.allow_unauthenticated(),
+            Clients::Anyone | Clients::Certified => builder,
+        };
+        let path = self.authorities.clone().unwrap_or_default();
+        let verifier = builder
+            .build()
+            .map_err(|error| CertificateError::NoAuthority { path, problem: error.to_string() })?;
+        Ok(Some(verifier))
+    }
+
+    fn roots(&self) -> Result<RootCertStore, CertificateError> {
+        let mut roots = RootCertStore::empty();
+        let Some(path) = &self.authorities else { return Ok(roots) };
+        for certificate in read_chain(path)? {
+            roots.add(certificate).map_err(|error| CertificateError::NoAuthority {
+                path: path.clone(),
+                problem: error.to_string(),
+            })?;
+        }
+        Ok(roots)
+    }
+
+    fn unusable(&self, source: rustls::Error) -> CertificateError {
+        CertificateError::Unusable { chain: self.chain.clone(), key: self.key.clone(), source }
+    }
+}
+
+/// Given by hand everywhere: a default of the process would depend on who asks first.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let pem = read_file(path)?;
+    let certificates = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| not_pem(path, &error))?;
+    if certificates.is_empty() {
+        return Err(CertificateError::NoCertificate { path: path.to_owned() });
+    }
+    Ok(certificates)
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    let pem = read_file(path)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
+        pem::Error::NoItemsFound => CertificateError::NoKey { path: path.to_owned() },
+        error => not_pem(path, &error),
+    })
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, CertificateError> {
+    std::fs::read(path).map_err(|source| CertificateError::Read { path: path.to_owned(), source })
+}
+
+/// The error's kind only: some of its forms quote what stands in the file.
+fn not_pem(path: &Path, error: &pem::Error) -> CertificateError {
+    let problem = match error {
+        pem::Error::MissingSectionEnd { .. } => "a block has no END line",
+        pem::Error::IllegalSectionStart { .. } => "a BEGIN line is malformed",
+        pem::Error::Base64Decode(_) => "a block is not base64",
+        _ => "it cannot be parsed",
+    };
+    CertificateError::NotPem { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+    use super::*;
+
+    fn made(folder: &tempfile::TempDir) -> Files {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (chain, key) = (folder.path().join("node.crt"), folder.path().join("node.key"));
+        fs::write(&chain, cert.pem()).unwrap();
+        fs::write(&key, signing_key.serialize_pem()).unwrap();
+        Files { authorities: Some(chain.clone()), chain, key }
+    }
+
+    fn refusal(files: &Files) -> String {
+        files.server(Clients::Certified, &[]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_the_file_and_what_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = made(&folder);
+        assert!(good.server(Clients::AnyoneOrCertified, &[b"h2"]).is_ok());
+        assert!(good.client(&[b"h2"]).is_ok());
+        let swapped = refusal(&Files { chain: good.key.clone(), ..good.clone() });
+        assert!(swapped.ends_with("holds no certificate (a block `BEGIN CERTIFICATE`)"));
+        let swapped = refusal(&Files { key: good.chain.clone(), ..good.clone() });
+        assert!(swapped.contains("holds no private key"), "{swapped}");
+        let missing = refusal(&Files { chain: "/nowhere/node.crt".into(), ..good.clone() });
+        assert!(missing.starts_with("cannot read /nowhere/node.crt: "), "{missing}");
+        let trustless = Files { authorities: Some(good.key.clone()), ..good.clone() };
+        assert!(refusal(&trustless).contains("node.key holds no certificate"));
+        fs::write(&good.chain, "-----BEGIN CERTIFICATE-----\nAAAA\n").unwrap();
+        let torn = refusal(&good);
+        assert!(torn.ends_with("node.crt is not valid PEM: a block has no END line"), "{torn}");
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mixed = Files { key: made(&there).key, ..made(&here) };
+        assert!(matches!(
+            mixed.server(Clients::Anyone, &[]),
+            Err(CertificateError::Unusable { .. })
+        ));
+    }
+}
