@@ -21,7 +21,7 @@ mod request;
 use std::sync::Arc;
 
 use api::Applied;
-use api::service::{Call, Consistency, Service};
+use api::service::{Call, Consistency, OutsideId, Service};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::ALLOW;
@@ -29,25 +29,30 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request as HttpRequest, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::admission::BodyHold;
 use crate::body;
 use crate::door::Door;
 use crate::header;
+use crate::metrics::requests::Measured;
 use crate::options::ANSWER_GRACE;
+use crate::proxy::Caller;
 use crate::refused::Refused;
 use reply::Reply;
 use request::Request;
+
+pub(crate) use request::OPS;
 
 /// `/command`.
 pub(crate) async fn answer<S: Service>(
     State(door): State<Arc<Door<S>>>,
     request: HttpRequest<Body>,
 ) -> Response {
+    let mut measured = door.requests.begin();
     let (head, body) = request.into_parts();
     let answered = if head.method == Method::POST {
-        answer_post(&door, &head, body).await
+        answer_post(&door, &head, body, &mut measured).await
     } else {
         Err(Refused::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -56,9 +61,14 @@ pub(crate) async fn answer<S: Service>(
         ))
     };
     let refused = match answered {
-        Ok(reply) => return reply.into_response(),
+        Ok(reply) => {
+            measured.ended(reply.code());
+            return reply.into_response();
+        }
         Err(refused) => refused,
     };
+    log(&door, measured.op(), &refused);
+    measured.ended(refused.code);
     let mut response = refused.answer(&head.headers);
     if refused.status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
@@ -66,18 +76,45 @@ pub(crate) async fn answer<S: Service>(
     response
 }
 
+/// Says why a request got nothing although there was nothing wrong with it.
+/// Never what was in it.
+fn log<S: Service>(door: &Door<S>, op: &str, refused: &Refused) {
+    let Refused { status, code, text, .. } = refused;
+    // A panic was logged where it was caught.
+    let logged_before = *status == StatusCode::INTERNAL_SERVER_ERROR;
+    let ours = status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS;
+    if !ours || logged_before {
+        return;
+    }
+    if let Some(left_out) = door.failures_log.pass() {
+        warn!(op, code, reason = %text, left_out, "refuse a request");
+    }
+}
+
 async fn answer_post<S: Service>(
     door: &Arc<Door<S>>,
     head: &Parts,
     body: Body,
+    measured: &mut Measured,
 ) -> Result<Reply, Refused> {
     let body = body::receive(body, &head.headers, &door.body_bytes, &door.options).await?;
-    let request_id = header::idempotency_key(&head.headers)?;
+    let request_id = request_id(head)?;
     let timeout = header::timeout(&head.headers, door.options.request_timeout)?;
     let fields = parse::parse(&body.bytes)?;
+    let verb = request::Verb::of(fields.action.as_deref())?;
+    measured.is(verb.op());
     let asked = consistency_asked(head.uri.query())?;
-    let request = request::check(fields, &body.bytes, door.options.value_bytes_max, asked)?;
+    let request = request::check(verb, fields, &body.bytes, door.options.value_bytes_max, asked)?;
     call(door, Call { request_id, timeout }, request, body.hold).await
+}
+
+/// The client's own id for the request, or else the proxy's.
+fn request_id(head: &Parts) -> Result<Option<OutsideId>, Refused> {
+    if let Some(id) = header::idempotency_key(&head.headers)? {
+        return Ok(Some(OutsideId::Client(id)));
+    }
+    let caller = head.extensions.get::<Caller>().copied().unwrap_or_default();
+    caller.request_id(&head.headers)
 }
 
 /// Runs the request in a task of its own and waits for it, but not for ever.

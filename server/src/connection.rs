@@ -37,6 +37,7 @@ use crate::options::{
     CLOSE_GRACE, ERROR_RESET_STREAMS_MAX, HEADER_BYTES_MAX, PING_INTERVAL, PING_TIMEOUT,
     RESET_STREAMS_MAX, STREAMS_MAX, Timeouts,
 };
+use crate::proxy::Caller;
 use crate::stream::Stream;
 use crate::throttle::Throttle;
 use crate::tls::Tls;
@@ -68,15 +69,18 @@ impl Line {
         let activity = Activity::open(Instant::now());
         let stream = Stream::new(socket, Arc::clone(&activity));
         match tls {
-            None => self.converse(stream, activity).await,
+            None => self.converse(stream, activity, Caller::default()).await,
             Some(tls) => {
-                let handshake = TlsAcceptor::from(tls.config()).accept(stream);
+                let handshake = TlsAcceptor::from(tls.get()).accept(stream);
                 let finished = tokio::select! {
                     () = self.drain.cancelled() => return,
                     finished = timeout(self.timeouts.handshake, handshake) => finished,
                 };
                 match finished {
-                    Ok(Ok(stream)) => Box::pin(self.converse(stream, activity)).await,
+                    Ok(Ok(stream)) => {
+                        let caller = Caller::of(stream.get_ref().1);
+                        Box::pin(self.converse(stream, activity, caller)).await;
+                    }
                     Ok(Err(error)) => self.handshake_failed(peer, &error),
                     Err(_) => self.handshake_failed(peer, &"no handshake in time"),
                 }
@@ -91,11 +95,12 @@ impl Line {
         }
     }
 
-    async fn converse<I>(&self, stream: I, activity: Arc<Activity>)
+    async fn converse<I>(&self, stream: I, activity: Arc<Activity>, caller: Caller)
     where
         I: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let service = service_fn(|request: Request<Incoming>| {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(caller);
             let http2 = request.version() == Version::HTTP_2;
             let busy = activity.begin(Instant::now(), http2);
             let router = self.router.clone();

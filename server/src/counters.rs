@@ -2,7 +2,7 @@
 //!
 //! Numbers only grow; whoever shows them takes differences.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use api::meter::Counter;
 
 /// What happened on the sockets since the server was made.
 #[derive(Debug, Default)]
@@ -27,21 +27,4 @@ pub struct Counters {
     pub requests_busy: Counter,
     /// Calls of the service that panicked: defects.
     pub panics: Counter,
-}
-
-/// One number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// The number now.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// One more, and how many that makes.
-    pub(crate) fn add(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed) + 1
-    }
 }

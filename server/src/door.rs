@@ -1,6 +1,7 @@
 //! Door: what all routes share, and which routes there are.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use api::service::Service;
 use axum::Router;
@@ -16,8 +17,12 @@ use tokio_util::task::TaskTracker;
 use crate::admission::BodyBytes;
 use crate::command;
 use crate::counters::Counters;
+use crate::expiry::Expiries;
 use crate::header;
+use crate::metrics::requests::Requests;
+use crate::metrics::{self, SCRAPES_MAX};
 use crate::options::{BODY_BYTES_IN_FLIGHT, Options};
+use crate::throttle::Throttle;
 use crate::{health, introspect};
 
 /// What all routes share.
@@ -26,6 +31,13 @@ pub(crate) struct Door<S> {
     pub(crate) service: Arc<S>,
     pub(crate) options: Options,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) requests: Arc<Requests>,
+    pub(crate) expiries: Arc<Expiries>,
+    /// Places to read the figures.
+    pub(crate) scrapes: Arc<Semaphore>,
+    /// When it was made, Unix time.
+    pub(crate) start_seconds: f64,
+    pub(crate) failures_log: Throttle,
     /// Places inside the service.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) body_bytes: BodyBytes,
@@ -41,9 +53,16 @@ impl<S: Service> Door<S> {
     pub(crate) fn new(service: Arc<S>, options: Options) -> Self {
         let served_by =
             HeaderValue::from_str(&options.node).expect("a validated node name is visible ASCII");
+        // A clock before 1970 is wrong anyway.
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             service,
             counters: Arc::default(),
+            requests: Arc::new(Requests::new()),
+            expiries: Arc::default(),
+            scrapes: Arc::new(Semaphore::new(SCRAPES_MAX)),
+            start_seconds: since_epoch.as_secs_f64(),
+            failures_log: Throttle::default(),
             places: Arc::new(Semaphore::new(options.requests_max.min(Semaphore::MAX_PERMITS))),
             body_bytes: BodyBytes::new(BODY_BYTES_IN_FLIGHT),
             calls: TaskTracker::new(),
@@ -61,6 +80,7 @@ pub(crate) fn router<S: Service>(door: Arc<Door<S>>) -> Router {
         .route("/command", any(command::answer::<S>))
         .route("/livez", read(get(health::live)))
         .route("/readyz", read(get(health::ready::<S>)))
+        .route("/metrics", read(get(metrics::scrape::<S>)))
         .route("/v1/status", read(get(introspect::status::<S>)))
         .route("/v1/limits", read(get(introspect::limits::<S>)))
         .fallback(unknown_path)

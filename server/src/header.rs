@@ -63,7 +63,7 @@ pub(crate) fn timeout(headers: &HeaderMap, most: Duration) -> Result<Duration, R
 }
 
 /// A header that may be given once: two values would let two readers disagree.
-fn single<'h>(
+pub(crate) fn single<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,
 ) -> Result<Option<&'h HeaderValue>, Refused> {

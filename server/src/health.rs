@@ -23,14 +23,20 @@ pub(crate) async fn ready<S: Service>(
     State(door): State<Arc<Door<S>>>,
     RawQuery(query): RawQuery,
 ) -> (StatusCode, String) {
-    let mut checks = door.service.readiness();
-    let draining = door.draining.is_cancelled();
-    let failure = draining.then(|| "the node is stopping".to_owned());
-    checks.push(Check { name: "accepting", failure });
+    let checks = checks(&door);
     let verbose = query.is_some_and(|query| {
         query.split('&').any(|pair| pair == "verbose" || pair.starts_with("verbose="))
     });
     report(&checks, verbose)
+}
+
+/// The node's own checks, and the door's.
+pub(crate) fn checks<S: Service>(door: &Door<S>) -> Vec<Check> {
+    let mut checks = door.service.readiness();
+    let draining = door.draining.is_cancelled();
+    let failure = draining.then(|| "the node is stopping".to_owned());
+    checks.push(Check { name: "accepting", failure });
+    checks
 }
 
 /// All checks when verbose or when one fails; else one word.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use api::limits;
-use api::service::{Service, Status};
+use api::service::Service;
+use api::status::Status;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;

@@ -1,16 +1,19 @@
-//! A node's client doors: sockets, TLS, HTTP, the `/command` dialect, health.
+//! A node's client doors: sockets, TLS, HTTP, the `/command` dialect, health,
+//! metrics.
 //!
 //! Everything here is generic over [`api::service::Service`]: a door turns
 //! bytes into checked requests and answers back into bytes, and decides nothing
 //! about data.
 //!
 //! * [`Server`] owns sockets: accepts, bounds, drains ([`serve`]).
-//! * [`tls`] reads certificates and replaces them while the node runs.
+//! * [`tls`] is the door's certificate and whose it trusts.
 //! * [`options`] is what an operator may set, with the bounds of all else.
 //! * [`counters`] counts what happens before a request is one.
-//! * The private modules: `command` (the dialect), `health` and `introspect`
-//!   (the other routes), `refused` (every failure's one shape), `connection`,
-//!   `activity`, `stream` and `admission` (one connection's life and bounds).
+//! * [`expiry`] knows until when the certificates in use are valid.
+//! * The private modules: `command` (the dialect), `health`, `introspect` and
+//!   `metrics` (the other routes), `refused` (every failure's one shape), `connection`,
+//!   `activity`, `stream` and `admission` (one connection's life and bounds),
+//!   `proxy` (what is taken from the proxy alone).
 //!
 //! # Invariants
 //!
@@ -25,6 +28,7 @@
 //! Which files and flags there are: `cmd`'s.
 
 pub mod counters;
+pub mod expiry;
 pub mod options;
 pub mod serve;
 pub mod tls;
@@ -38,6 +42,8 @@ mod door;
 mod header;
 mod health;
 mod introspect;
+mod metrics;
+mod proxy;
 mod refused;
 mod stream;
 mod throttle;

@@ -164,6 +164,8 @@ fn status_of(failure: &Failure) -> (StatusCode, bool) {
             Refusal::Unknown { .. } => (StatusCode::GATEWAY_TIMEOUT, true),
             Refusal::DiskFull { .. } => (StatusCode::INSUFFICIENT_STORAGE, false),
         },
+        // Another node's clock may agree with the proxy's.
+        Failure::Untimely { .. } => (StatusCode::SERVICE_UNAVAILABLE, true),
         Failure::IdReused => (StatusCode::UNPROCESSABLE_ENTITY, false),
         Failure::IdExpired | Failure::TooManyCollections { .. } => (StatusCode::CONFLICT, false),
         Failure::BadCursor => (StatusCode::BAD_REQUEST, false),

@@ -26,6 +26,7 @@ use crate::admission::{NoSeat, Seat, Seats};
 use crate::connection::Line;
 use crate::counters::Counters;
 use crate::door::{self, Door};
+use crate::expiry::Expiries;
 use crate::options::{BadOption, Options};
 use crate::throttle::Throttle;
 use crate::tls::Tls;
@@ -73,6 +74,12 @@ impl<S: Service> Server<S> {
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.door.counters)
+    }
+
+    /// Where whoever loads certificates notes until when they are valid.
+    #[must_use]
+    pub fn expiries(&self) -> Arc<Expiries> {
+        Arc::clone(&self.door.expiries)
     }
 
     /// Serves `listener` until `shutdown`, then drains: says "not ready" for

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::header;
+use crate::metrics::requests::OK;
 use crate::refused::{Limit, Refused};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -21,6 +22,9 @@ const YES: HeaderValue = HeaderValue::from_static("true");
 const OMITTED: HeaderValue = HeaderValue::from_static("omitted");
 const NOT_TEXT: HeaderValue = HeaderValue::from_static("not-text");
 const NOT_APPLIED: HeaderValue = HeaderValue::from_static("no");
+
+/// The result of a write whose condition did not hold.
+const MISMATCH: &str = "mismatch";
 
 /// An answer that is not a refusal.
 #[derive(Debug)]
@@ -61,6 +65,11 @@ struct Entries<'a> {
 impl Reply {
     fn ok(body: &impl Serialize) -> Self {
         Self { status: StatusCode::OK, headers: HeaderMap::new(), body: json(body) }
+    }
+
+    /// What metrics call this result.
+    pub(crate) fn code(&self) -> &'static str {
+        if self.status == StatusCode::OK { OK } else { MISMATCH }
     }
 
     fn route(mut self, route: Option<Route>) -> Self {

@@ -57,7 +57,7 @@ impl Action {
 
 /// The dialect's verbs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Verb {
+pub(crate) enum Verb {
     Put,
     Get,
     Delete,
@@ -73,8 +73,40 @@ enum Verb {
 const VERBS: &str = "put, get, delete, append, cas, range, find, \
     \"create collection\", \"drop collection\", \"list collections\"";
 
+/// What metrics call the verbs.
+pub(crate) const OPS: [&str; 10] = [
+    "put",
+    "get",
+    "delete",
+    "append",
+    "cas",
+    "range",
+    "find",
+    "create_collection",
+    "drop_collection",
+    "list_collections",
+];
+
 impl Verb {
-    fn of(action: Option<&str>) -> Result<Self, Refused> {
+    /// What metrics call it: one of [`OPS`].
+    pub(crate) fn op(self) -> &'static str {
+        let [put, get, delete, append, cas, range, find, create, drop, list] = OPS;
+        match self {
+            Self::Put => put,
+            Self::Get => get,
+            Self::Delete => delete,
+            Self::Append => append,
+            Self::Cas => cas,
+            Self::Range => range,
+            Self::Find => find,
+            Self::Create => create,
+            Self::Drop => drop,
+            Self::List => list,
+        }
+    }
+
+    /// What the field `action` says.
+    pub(crate) fn of(action: Option<&str>) -> Result<Self, Refused> {
         Ok(match action {
             Some("put") => Self::Put,
             Some("get") => Self::Get,
@@ -111,14 +143,15 @@ impl Verb {
     }
 }
 
-/// Judges `fields`, which were read from `body`. `asked` is what the query says.
+/// Judges the `fields` of a request for `verb`, which were read from `body`.
+/// `asked` is what the query says.
 pub(crate) fn check(
+    verb: Verb,
     fields: Fields<'_>,
     body: &Bytes,
     value_bytes_max: usize,
     asked: Option<Consistency>,
 ) -> Result<Request, Refused> {
-    let verb = Verb::of(fields.action.as_deref())?;
     if fields.ttl_ms {
         let text = "ttl_ms is not supported yet: leave it out and delete the row yourself";
         return Err(Refused { code: "not_supported", ..Refused::bad_request(text) });

@@ -1,19 +1,21 @@
 //! Fake: a node in memory, with exact answers and planned mishaps.
 //!
-//! The client crate's tests include this file as well.
+//! The tests of the client crate and of rdbctl include this file as well.
 
-#![allow(dead_code, unreachable_pub, reason = "two test binaries use different parts of it")]
+#![allow(dead_code, unreachable_pub, reason = "three test binaries use different parts of it")]
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use api::figures::Figures;
 use api::limits::{RANGE_BYTES_MAX, REPLAY_RESULT_BYTES_MAX};
 use api::outcome::Value;
 use api::service::{
-    Bounds, Call, Check, Consistency, Failure, Found, Get, Page, Ran, Range, Route, Row, Scan,
-    Service, Status, Write, Written,
+    Bounds, Call, Check, Consistency, Failure, Found, Get, OutsideId, Page, Ran, Range, Route, Row,
+    Scan, Service, Write, Written,
 };
+use api::status::Status;
 use api::{Condition, Fingerprint, GroupId, Operation, Outcome, RequestId, Verdict};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -27,6 +29,9 @@ pub struct Fake {
     plan: Mutex<VecDeque<Mishap>>,
     calls: AtomicUsize,
     pub unready: Mutex<Option<String>>,
+    /// What it says of the cluster, instead of next to nothing.
+    pub known: Mutex<Option<Status>>,
+    pub figures: Mutex<Figures>,
     /// What the last call carried.
     pub last_call: Mutex<Option<Call>>,
     pub last_consistency: Mutex<Option<Consistency>>,
@@ -101,6 +106,12 @@ impl Fake {
     }
 }
 
+fn named(call: Call) -> Option<RequestId> {
+    Some(match call.request_id? {
+        OutsideId::Client(id) | OutsideId::Proxy { id, .. } => id,
+    })
+}
+
 impl Service for Fake {
     async fn write(&self, call: Call, write: Write) -> Result<Written, Failure> {
         let after = self.mishap(call).await?;
@@ -108,7 +119,7 @@ impl Service for Fake {
         let route = route(&collection, operation.key());
         let fingerprint = operation.fingerprint(&collection);
         let mut world = self.world.lock();
-        if let Some((first, outcome)) = call.request_id.and_then(|id| world.seen.get(&id)) {
+        if let Some((first, outcome)) = named(call).and_then(|id| world.seen.get(&id)) {
             if *first != fingerprint {
                 return Err(Failure::IdReused);
             }
@@ -119,7 +130,7 @@ impl Service for Fake {
             return Ok(Written { outcome, replay: true, route: Some(route) });
         }
         let outcome = world.apply(&collection, &operation);
-        if let Some(id) = call.request_id {
+        if let Some(id) = named(call) {
             world.seen.insert(id, (fingerprint, outcome.clone()));
         }
         match after {
@@ -199,11 +210,17 @@ impl Service for Fake {
     }
 
     fn status(&self) -> Status {
-        Status { node: "n1".to_owned(), node_id: 1, ready: true, ..Status::default() }
+        let alone =
+            || Status { node: "n1".to_owned(), node_id: 1, ready: true, ..Status::default() };
+        self.known.lock().clone().unwrap_or_else(alone)
     }
 
     fn readiness(&self) -> Vec<Check> {
         vec![Check { name: "storage", failure: self.unready.lock().clone() }]
+    }
+
+    fn figures(&self) -> Figures {
+        self.figures.lock().clone()
     }
 }
 

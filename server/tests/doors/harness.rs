@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use certificates::Files;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::header::HeaderMap;
 use server::counters::Counters;
@@ -69,10 +70,19 @@ pub async fn start_with(change: impl FnOnce(&mut Options)) -> Node {
 /// A server with TLS; the client trusts its certificate, which is at `chain.pem`.
 pub async fn start_tls(folder: &Path) -> (Node, Arc<Tls>) {
     let certificate = certify(folder);
-    let tls = Tls::load(folder.join("chain.pem"), folder.join("key.pem")).unwrap();
+    let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+    let tls = server::tls::load(Files { chain, key, authorities: None }).unwrap();
     let client = reqwest::Client::builder().tls_certs_only([certificate]);
     let node = launch(|_| {}, Some(Arc::clone(&tls)), client).await;
     (node, tls)
+}
+
+/// A server with TLS that knows its callers by the authority at `ca.pem`.
+pub async fn start_mutual(folder: &Path) -> Node {
+    let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+    let authorities = Some(folder.join("ca.pem"));
+    let tls = server::tls::load(Files { chain, key, authorities }).unwrap();
+    launch(|_| {}, Some(tls), reqwest::Client::builder()).await
 }
 
 /// Writes a fresh certificate for localhost.

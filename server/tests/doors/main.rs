@@ -13,5 +13,7 @@ mod fake;
 mod harness;
 mod health;
 mod hostile;
+mod metrics;
+mod proxy;
 mod sockets;
 mod tls;

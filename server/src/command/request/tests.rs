@@ -9,7 +9,12 @@ const VALUE_BYTES_MAX: usize = 1000;
 
 fn read(body: &str) -> Result<Request, Refused> {
     let body = Bytes::copy_from_slice(body.as_bytes());
-    check(parse(&body)?, &body, VALUE_BYTES_MAX, None)
+    check_fields(&body, None)
+}
+
+fn check_fields(body: &Bytes, asked: Option<Consistency>) -> Result<Request, Refused> {
+    let fields = parse(body)?;
+    check(Verb::of(fields.action.as_deref())?, fields, body, VALUE_BYTES_MAX, asked)
 }
 
 fn action(body: &str) -> Action {
@@ -157,7 +162,7 @@ fn limits_hold_to_the_byte() {
 #[test]
 fn field_and_query_may_name_one_consistency() {
     let body = Bytes::from(request("get", r#""key":"k","consistency":"stale""#));
-    let check = |asked| check(parse(&body).unwrap(), &body, VALUE_BYTES_MAX, asked);
+    let check = |asked| check_fields(&body, asked);
     assert_eq!(check(None).unwrap().consistency, Consistency::Stale);
     assert_eq!(check(Some(Consistency::Stale)).unwrap().consistency, Consistency::Stale);
     assert!(check(Some(Consistency::Linearizable)).is_err());
