@@ -45,6 +45,9 @@ pub(crate) struct Answer {
     pub(crate) body: Body,
     pub(crate) version: Option<u64>,
     pub(crate) replay: bool,
+    pub(crate) shard: Option<u16>,
+    pub(crate) group: Option<u32>,
+    pub(crate) served_by: Option<String>,
     /// The row has a value that is not in the body.
     pub(crate) value_left_out: bool,
 }
@@ -78,6 +81,9 @@ impl Answer {
             body,
             version: text("rdb-version").and_then(|version| version.parse().ok()),
             replay: text("rdb-replay") == Some("true"),
+            shard: text("rdb-shard").and_then(|shard| shard.parse().ok()),
+            group: text("rdb-group").and_then(|group| group.parse().ok()),
+            served_by: text("rdb-served-by").map(str::to_owned),
             value_left_out: text("rdb-replay-value").or(text("rdb-value")).is_some(),
         })
     }

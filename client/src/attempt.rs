@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::retry::Trouble;
+use crate::trace::Step;
 
 /// The longest answer that is read: a page of rows in which all is escaped.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -78,18 +79,20 @@ pub(crate) async fn attempt(
 }
 
 /// Gets what stands at `url` and waits at most `patience`. Changes nothing there.
-pub(crate) async fn fetch(
+pub(crate) async fn get(
     http: &reqwest::Client,
     url: Url,
     patience: Duration,
-) -> Result<Vec<u8>, Failed> {
+) -> Result<(StatusCode, Vec<u8>), Failed> {
     let sent = http.get(url).timeout(patience).header(ACCEPT, ACCEPTED).send().await;
     let mut response = sent.map_err(|error| not_answered(&error))?;
-    let status = response.status();
-    if status != StatusCode::OK {
-        return Err(lost(status.as_u16(), &format!("HTTP {status}")));
-    }
-    read(&mut response).await
+    let body = read(&mut response).await?;
+    Ok((response.status(), body))
+}
+
+/// An answer whose status no node gives there.
+pub(crate) fn wrong_status(status: StatusCode) -> Failed {
+    lost(status.as_u16(), &format!("HTTP {status}"))
 }
 
 async fn read(response: &mut Response) -> Result<Vec<u8>, Failed> {
@@ -174,6 +177,11 @@ fn cause(error: &reqwest::Error) -> String {
 }
 
 impl Failed {
+    /// What a trace says of it.
+    pub(crate) fn step<'s>(&'s self, endpoint: &'s str, again: Option<Duration>) -> Step<'s> {
+        Step::Failed { endpoint, code: &self.code, message: &self.message, again }
+    }
+
     /// What the call comes to if no further attempt is made. `unknown`: an
     /// attempt of the same call may have taken effect.
     pub(crate) fn into_error(self, unknown: bool) -> Error {

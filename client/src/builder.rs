@@ -1,12 +1,14 @@
 //! Builder: what a client is made of, judged once.
 
+use std::fmt;
 use std::time::Duration;
 
 use reqwest::redirect::Policy as Redirects;
-use reqwest::{Certificate, Url};
+use reqwest::{Certificate, Identity, Url};
 
 use crate::calls::Client;
 use crate::retry::Policy;
+use crate::trace::{Step, Trace};
 
 /// How long a call may take by default, all its attempts together.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
@@ -29,9 +31,22 @@ const PING_INTERVAL: Duration = Duration::from_secs(5);
 pub struct Builder {
     endpoints: Vec<String>,
     ca_pem: Option<Vec<u8>>,
+    identity: Option<Pem>,
+    verify: bool,
     timeout: Duration,
     attempt_timeout: Duration,
     policy: Policy,
+    trace: Trace,
+}
+
+/// Certificate and key in one PEM. Its debug form shows no key.
+#[derive(Clone)]
+struct Pem(Vec<u8>);
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pem({} bytes)", self.0.len())
+    }
 }
 
 /// Why a client cannot be made; the caller corrects what it set.
@@ -55,6 +70,12 @@ pub enum BuildError {
     /// There is no certificate in the PEM.
     #[error("the CA file holds no certificate")]
     NoCa,
+    /// The client's own certificate or its key is no PEM, or is missing.
+    #[error("the client's certificate and key cannot be read as PEM")]
+    BadIdentity {
+        /// What is wrong with them.
+        source: reqwest::Error,
+    },
     /// A time is zero.
     #[error("{name} is zero: give how long to wait")]
     ZeroTimeout {
@@ -74,9 +95,12 @@ impl Default for Builder {
         Self {
             endpoints: Vec::new(),
             ca_pem: None,
+            identity: None,
+            verify: true,
             timeout: TIMEOUT_DEFAULT,
             attempt_timeout: ATTEMPT_TIMEOUT_DEFAULT,
             policy: Policy::default(),
+            trace: Trace::default(),
         }
     }
 }
@@ -94,6 +118,21 @@ impl Builder {
     #[must_use]
     pub fn ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.ca_pem = Some(pem.as_ref().to_vec());
+        self
+    }
+
+    /// The certificate with which the client introduces itself, and its private
+    /// key, both as PEM. Without: it stays anonymous.
+    #[must_use]
+    pub fn identity_pem(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.identity = Some(Pem([certificate.as_ref(), key.as_ref()].join(&b'\n')));
+        self
+    }
+
+    /// Trusts whoever answers. Anybody on the way can read and change everything.
+    #[must_use]
+    pub fn insecure_skip_verify(mut self) -> Self {
+        self.verify = false;
         self
     }
 
@@ -118,6 +157,13 @@ impl Builder {
         self
     }
 
+    /// Tells `tell` every step of every call. It must not block.
+    #[must_use]
+    pub fn trace(mut self, tell: impl Fn(Step<'_>) + Send + Sync + 'static) -> Self {
+        self.trace = Trace::new(tell);
+        self
+    }
+
     /// The client.
     pub fn build(self) -> Result<Client, BuildError> {
         for (name, time) in [("timeout", self.timeout), ("attempt_timeout", self.attempt_timeout)] {
@@ -129,8 +175,39 @@ impl Builder {
             return Err(BuildError::NoEndpoints);
         }
         let urls = self.endpoints.iter().map(|text| command_url(text)).collect::<Result<_, _>>()?;
-        let http = http(self.ca_pem.as_deref())?;
-        Ok(Client::new(http, urls, self.timeout, self.attempt_timeout, self.policy))
+        let http = self.http()?;
+        Ok(Client::new(http, urls, self.timeout, self.attempt_timeout, self.policy, self.trace))
+    }
+
+    fn http(&self) -> Result<reqwest::Client, BuildError> {
+        // reqwest takes the process's provider. Whoever set one already keeps it.
+        let _set_already = rustls::crypto::ring::default_provider().install_default();
+        let mut http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_INTERVAL)
+            .http2_keep_alive_while_idle(true)
+            .tcp_nodelay(true)
+            .redirect(Redirects::none())
+            .no_proxy();
+        if let Some(pem) = &self.ca_pem {
+            let certificates =
+                Certificate::from_pem_bundle(pem).map_err(|source| BuildError::BadCa { source })?;
+            if certificates.is_empty() {
+                return Err(BuildError::NoCa);
+            }
+            http = http.tls_certs_only(certificates);
+        }
+        if let Some(Pem(pem)) = &self.identity {
+            let identity =
+                Identity::from_pem(pem).map_err(|source| BuildError::BadIdentity { source })?;
+            http = http.identity(identity);
+        }
+        if !self.verify {
+            http = http.tls_danger_accept_invalid_certs(true);
+        }
+        http.build().map_err(|source| BuildError::Http { source })
     }
 }
 
@@ -142,29 +219,6 @@ fn command_url(endpoint: &str) -> Result<Url, BuildError> {
     }
     url.set_path("/command");
     Ok(url)
-}
-
-fn http(ca_pem: Option<&[u8]>) -> Result<reqwest::Client, BuildError> {
-    // reqwest takes the process's provider. Whoever set one already keeps it.
-    let _set_already = rustls::crypto::ring::default_provider().install_default();
-    let mut http = reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .http2_keep_alive_timeout(PING_INTERVAL)
-        .http2_keep_alive_while_idle(true)
-        .tcp_nodelay(true)
-        .redirect(Redirects::none())
-        .no_proxy();
-    if let Some(pem) = ca_pem {
-        let certificates =
-            Certificate::from_pem_bundle(pem).map_err(|source| BuildError::BadCa { source })?;
-        if certificates.is_empty() {
-            return Err(BuildError::NoCa);
-        }
-        http = http.tls_certs_only(certificates);
-    }
-    http.build().map_err(|source| BuildError::Http { source })
 }
 
 #[cfg(test)]
@@ -181,7 +235,16 @@ mod tests {
         assert!(matches!(Client::builder().build(), Err(BuildError::NoEndpoints)));
         let no_ca = Client::builder().endpoints(["https://a"]).ca_pem("nothing").build();
         assert!(matches!(no_ca, Err(BuildError::NoCa)));
+        let nobody = Client::builder().endpoints(["https://a"]).identity_pem("nothing", "nothing");
+        assert!(matches!(nobody.build(), Err(BuildError::BadIdentity { .. })));
         let zero = Client::builder().endpoints(["https://a"]).timeout(Duration::ZERO).build();
         assert!(matches!(zero, Err(BuildError::ZeroTimeout { name: "timeout" })));
+    }
+
+    #[test]
+    fn a_key_is_never_shown() {
+        let builder = Client::builder().identity_pem("certificate", "secret");
+        let shown = format!("{builder:?}");
+        assert!(shown.contains("Pem(18 bytes)") && !shown.contains("secret"), "{shown}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::Applied;
+use futures::future::join_all;
 use parking_lot::Mutex;
 use reqwest::Url;
 use tokio::time::{Instant, sleep};
@@ -13,9 +14,15 @@ use crate::answer::{Answer, Page, Row, Written};
 use crate::attempt::{Attempt, attempt};
 use crate::builder::Builder;
 use crate::error::Error;
+use crate::health::{self, Health, Probe};
+use crate::locate::{Held, Located};
 use crate::request::{Payload, Request};
 use crate::retry::{Budget, Decision, Policy, Progress};
 use crate::status::{self, Seen};
+use crate::trace::{Step, Trace};
+
+/// The consistency of reads that take what the asked node has.
+const STALE: &str = "stale";
 
 /// A connection to a cluster. Cheap to clone; clones share connections and budget.
 #[derive(Clone, Debug)]
@@ -32,6 +39,7 @@ struct Shared {
     timeout: Duration,
     attempt_timeout: Duration,
     policy: Policy,
+    trace: Trace,
     /// The node that answered last.
     preferred: AtomicUsize,
     /// Held for an addition only, never across an await.
@@ -77,11 +85,13 @@ impl Client {
         timeout: Duration,
         attempt_timeout: Duration,
         policy: Policy,
+        trace: Trace,
     ) -> Self {
         // Clients that start together should not all ask the first node.
         let preferred = AtomicUsize::new(rand::random_range(0..urls.len().max(1)));
         let budget = Mutex::default();
-        let shared = Shared { http, urls, timeout, attempt_timeout, policy, preferred, budget };
+        let shared =
+            Shared { http, urls, timeout, attempt_timeout, policy, trace, preferred, budget };
         Self { shared: Arc::new(shared), stale: false, key: None }
     }
 
@@ -165,6 +175,30 @@ impl Client {
         Ok(self.read("get", collection, payload).await?.row())
     }
 
+    /// The row under `key`, and where it lives.
+    pub async fn locate(&self, collection: &str, key: &str) -> Result<Located, Error> {
+        let payload = Payload { key: Some(key), ..Payload::default() };
+        Ok(Located::of(self.read("get", collection, payload).await?))
+    }
+
+    /// What each endpoint has of the row under `key`, in the order they were
+    /// given, however old. All are asked at once and none twice.
+    pub async fn locate_everywhere(&self, collection: &str, key: &str) -> Vec<Held> {
+        let payload = Payload {
+            collection: Some(collection),
+            key: Some(key),
+            consistency: Some(STALE),
+            ..Payload::default()
+        };
+        let request = &Request { action: "get", payload };
+        let asked = self.shared.urls.iter().map(async |url| {
+            let endpoint = url.origin().ascii_serialization();
+            let located = self.shared.ask_once(url.clone(), request).await.map(Located::of);
+            Held { endpoint, located }
+        });
+        join_all(asked).await
+    }
+
     /// The row of a value that was put without a key.
     pub async fn get_value(&self, collection: &str, value: &str) -> Result<Option<Row>, Error> {
         let payload = Payload { value: Some(value), ..Payload::default() };
@@ -215,7 +249,14 @@ impl Client {
     /// are asked at once and none twice: who does not answer is part of the answer.
     pub async fn statuses(&self) -> Vec<Seen> {
         let shared = &*self.shared;
-        status::ask(&shared.http, &shared.urls, shared.attempt_timeout.min(shared.timeout)).await
+        status::ask(&shared.http, &shared.urls, shared.patience(), &shared.trace).await
+    }
+
+    /// Each endpoint's word on its health, in the order they were given. All are
+    /// asked at once and none twice.
+    pub async fn healths(&self, probe: Probe) -> Vec<Health> {
+        let shared = &*self.shared;
+        health::ask(&shared.http, &shared.urls, probe, shared.patience(), &shared.trace).await
     }
 
     async fn write<'r>(
@@ -234,7 +275,7 @@ impl Client {
         collection: &'r str,
         payload: Payload<'r>,
     ) -> Result<Answer, Error> {
-        let consistency = self.stale.then_some("stale");
+        let consistency = self.stale.then_some(STALE);
         let payload = Payload { collection: Some(collection), consistency, ..payload };
         self.call(&Request { action, payload }, true).await
     }
@@ -256,6 +297,8 @@ impl Client {
         loop {
             let patience = remaining(deadline).min(shared.attempt_timeout);
             let url = shared.url(endpoint);
+            let address = url.origin().ascii_serialization();
+            shared.trace.step(Step::Asked { endpoint: &address, what: request.action });
             let failed = match attempt(&shared.http, url, body.clone(), &key, patience).await {
                 Attempt::Answered(answer) => {
                     shared.preferred.store(endpoint, Ordering::Relaxed);
@@ -272,10 +315,13 @@ impl Client {
             unknown |= !reads && failed.trouble.applied() == Applied::Unknown;
             let decision =
                 shared.policy.decide(failed.trouble, shared.progress(attempts, deadline));
-            match decision {
-                Decision::Again(pause) if shared.budget.lock().spend() => sleep(pause).await,
-                Decision::Again(_) | Decision::GiveUp => return Err(failed.into_error(unknown)),
-            }
+            let again = match decision {
+                Decision::Again(pause) => shared.budget.lock().spend().then_some(pause),
+                Decision::GiveUp => None,
+            };
+            shared.trace.step(failed.step(&address, again));
+            let Some(pause) = again else { return Err(failed.into_error(unknown)) };
+            sleep(pause).await;
             endpoint = endpoint.wrapping_add(1);
         }
     }
@@ -285,6 +331,29 @@ impl Shared {
     fn url(&self, endpoint: usize) -> Url {
         let url = self.urls.get(endpoint % self.urls.len().max(1));
         url.expect("a client has at least one endpoint").clone()
+    }
+
+    /// How long one attempt may take.
+    fn patience(&self) -> Duration {
+        self.attempt_timeout.min(self.timeout)
+    }
+
+    /// One attempt of a read, at that endpoint and no other.
+    async fn ask_once(&self, url: Url, request: &Request<'_>) -> Result<Answer, Error> {
+        let body = serde_json::to_vec(request).expect("a request is texts and numbers");
+        let key = format!("{:032x}", rand::random::<u128>());
+        let endpoint = url.origin().ascii_serialization();
+        self.trace.step(Step::Asked { endpoint: &endpoint, what: request.action });
+        match attempt(&self.http, url, body, &key, self.patience()).await {
+            Attempt::Answered(answer) => Ok(answer),
+            Attempt::Mismatch(_) => Err(Error::Garbled {
+                message: "a conflict, though nothing was expected".to_owned(),
+            }),
+            Attempt::Failed(failed) => {
+                self.trace.step(failed.step(&endpoint, None));
+                Err(failed.into_error(false))
+            }
+        }
     }
 
     fn progress(&self, attempts: u32, deadline: Instant) -> Progress {

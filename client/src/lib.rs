@@ -26,18 +26,24 @@
 //!
 //! # Not here
 //!
-//! Where a key lives and who leads: every node answers for all of them.
+//! Routing: every node answers for all keys. [`Client::locate`] repeats what an
+//! answer says of a row's place, and nothing is decided by it.
 
 mod answer;
 mod attempt;
 mod builder;
 mod calls;
 mod error;
+pub mod health;
+mod locate;
 mod request;
 pub mod retry;
 pub mod status;
+mod trace;
 
 pub use answer::{Page, Row, Written};
 pub use builder::{BuildError, Builder};
 pub use calls::{Client, Expected, Range};
 pub use error::Error;
+pub use locate::{Held, Located};
+pub use trace::Step;

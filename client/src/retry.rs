@@ -71,6 +71,9 @@ pub struct Policy {
     pub pause_min: Duration,
     /// The longest pause: about as long as an election takes.
     pub pause_max: Duration,
+    /// Less time than this is not worth another attempt: cut short, it would
+    /// make an outcome that is known (`not_applied`) an unknown one.
+    pub attempt_min: Duration,
 }
 
 impl Default for Policy {
@@ -79,6 +82,7 @@ impl Default for Policy {
             attempts_max: 30,
             pause_min: Duration::from_millis(25),
             pause_max: Duration::from_millis(800),
+            attempt_min: Duration::from_millis(100),
         }
     }
 }
@@ -100,7 +104,8 @@ impl Policy {
             // All nodes forward to the same leader, whose queue it most likely is.
             Trouble::Busy => self.pause(progress.attempts, progress.jitter),
         };
-        if progress.attempts >= self.attempts_max || pause >= progress.remaining {
+        let late = progress.remaining < pause + self.attempt_min;
+        if progress.attempts >= self.attempts_max || late {
             return Decision::GiveUp;
         }
         Decision::Again(pause)
@@ -194,6 +199,16 @@ mod tests {
         give_up(UNAVAILABLE, progress(policy.attempts_max));
         give_up(UNAVAILABLE, Progress { remaining: Duration::from_millis(20), ..progress(3) });
         give_up(UNAVAILABLE, Progress { remaining: Duration::ZERO, ..progress(1) });
+    }
+
+    #[test]
+    fn an_attempt_that_would_be_cut_short_is_not_made() {
+        let decided = |remaining| {
+            let remaining = Duration::from_millis(remaining);
+            Policy::default().decide(UNAVAILABLE, Progress { remaining, ..progress(3) })
+        };
+        assert_eq!(decided(124), Decision::GiveUp);
+        assert_eq!(decided(125), Decision::Again(Duration::from_millis(25)));
     }
 
     #[test]

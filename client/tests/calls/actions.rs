@@ -2,9 +2,10 @@
 
 use api::Applied;
 use api::service::Consistency;
+use certificates::Files;
 use client::{Client, Error, Expected, Range};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use server::{Options, Server, Tls};
+use server::{Options, Server};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -124,7 +125,7 @@ async fn only_the_given_certificates_are_trusted() {
     let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
     std::fs::write(&chain, cert.pem()).unwrap();
     std::fs::write(&key, signing_key.serialize_pem()).unwrap();
-    let tls = Tls::load(chain, key).unwrap();
+    let tls = server::tls::load(Files { chain, key, authorities: None }).unwrap();
     let fake = std::sync::Arc::new(crate::fake::Fake::default());
     let server = Server::new(fake, Options::new("n1")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -7,7 +7,9 @@
 )]
 
 mod actions;
+mod certificates;
 mod cluster;
+mod endpoints;
 #[path = "../../../server/tests/doors/fake.rs"]
 mod fake;
 mod retries;

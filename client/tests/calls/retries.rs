@@ -91,8 +91,9 @@ async fn when_nobody_can_the_call_says_nothing_happened() {
 async fn one_unknown_attempt_makes_the_whole_call_unknown() {
     let cluster = Cluster::start(1).await;
     cluster.fake.plan([Mishap::RunThenFail(unknown().into())]);
-    cluster.fake.plan(std::iter::repeat_n(no_leader(), 100));
-    let client = cluster.builder().timeout(Duration::from_millis(300)).build().unwrap();
+    cluster.fake.plan(std::iter::repeat_n(no_leader(), 2));
+    let policy = Policy { attempts_max: 3, ..Policy::default() };
+    let client = cluster.builder().retries(policy).build().unwrap();
     let error = client.append("c", "k", "x").await.unwrap_err();
     assert!(matches!(&error, Error::Unknown { code, .. } if code == "no_leader"), "{error}");
     assert_eq!(cluster.fake.value("c", b"k").unwrap(), "x");

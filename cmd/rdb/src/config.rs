@@ -68,6 +68,10 @@ pub struct Https {
     pub listen: SocketAddr,
     /// Certificate and key; `None` if it was told to serve without TLS.
     pub tls: Option<KeyPair>,
+    /// The authorities of the proxy's certificate; `None` trusts no proxy.
+    pub client_ca: Option<PathBuf>,
+    /// How long it says "not ready" before it stops accepting.
+    pub drain_notice: Duration,
 }
 
 /// The files of a certificate chain and its private key. Absolute.

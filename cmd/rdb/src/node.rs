@@ -1,11 +1,12 @@
 //! Node: runs one node until it is told to stop.
 
-pub(crate) mod peer_tls;
+mod renewal;
 
 use std::collections::BTreeMap;
 use std::process;
 use std::sync::Arc;
 
+use certificates::{CertificateError, Files};
 use disk::lock::LockError;
 use raft::clock::{Entropy, SystemClock, SystemEntropy};
 use raft::identity::IdentityError;
@@ -16,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Https};
+use crate::config::{Config, Https, KeyPair, Peer};
 use crate::exit::Exit;
 
 /// Runs the node until SIGTERM or SIGINT, or until it must stop by itself.
@@ -48,9 +49,7 @@ enum RunError {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
-    PeerTls(#[from] peer_tls::PeerTlsError),
-    #[error(transparent)]
-    Tls(#[from] server::tls::TlsError),
+    Certificate(#[from] CertificateError),
     #[error("{what}: {error}")]
     Listen { what: String, error: std::io::Error },
     #[error("setting not possible: {0}")]
@@ -61,7 +60,7 @@ impl RunError {
     fn exit(&self) -> Exit {
         match self {
             Self::Start(error) => exit_of_start(error),
-            Self::PeerTls(_) | Self::Tls(_) | Self::Option(_) => Exit::Usage,
+            Self::Certificate(_) | Self::Option(_) => Exit::Usage,
             Self::Listen { .. } => Exit::Failure,
         }
     }
@@ -79,13 +78,12 @@ pub(crate) fn exit_of_start(error: &StartError) -> Exit {
 
 async fn serve(config: Config) -> Result<(), RunError> {
     let claim = Claim::take(options(&config), &SystemEntropy)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let clients = listen(&config.https.listen.to_string(), "clients").await?;
     let peers = listen(&config.peer.listen.to_string(), "other nodes").await?;
     let tls = client_tls(&config.https)?;
-    let (dial, accept) = peer_tls::load(&config.peer, &provider)?;
+    let peer_tls = raft::transport::tls::load(peer_files(&config.peer))?;
     let world = World {
-        transport: Arc::new(TlsTransport::new(peers, dial, accept)),
+        transport: Arc::new(TlsTransport::new(peers, Arc::clone(&peer_tls))),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         on_fatal: Arc::new(end_the_process),
@@ -103,6 +101,8 @@ async fn serve(config: Config) -> Result<(), RunError> {
     );
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
+    tokio::spawn(retire(Arc::clone(&node), stop.clone()));
+    tokio::spawn(renewal::follow(tls.clone(), peer_tls, server.expiries()));
     let drained = server.run(clients, tls, stop).await;
     if drained.cut > 0 || drained.abandoned > 0 {
         tracing::warn!(?drained, "some clients were cut off");
@@ -120,8 +120,15 @@ async fn listen(address: &str, who: &str) -> Result<TcpListener, RunError> {
 }
 
 fn client_tls(https: &Https) -> Result<Option<Arc<Tls>>, RunError> {
-    let Some(files) = &https.tls else { return Ok(None) };
-    Ok(Some(Tls::load(&files.cert, &files.key)?))
+    let Some(KeyPair { cert, key }) = https.tls.clone() else { return Ok(None) };
+    let authorities = https.client_ca.clone();
+    Ok(Some(server::tls::load(Files { chain: cert, key, authorities })?))
+}
+
+/// What a node shows to other nodes, and whom it trusts among them.
+pub(crate) fn peer_files(peer: &Peer) -> Files {
+    let KeyPair { cert, key } = peer.tls.clone();
+    Files { chain: cert, key, authorities: Some(peer.ca.clone()) }
 }
 
 /// What the configuration means to a node.
@@ -157,7 +164,9 @@ fn server_options(config: &Config) -> server::Options {
         value_bytes_max: config.limits.value_bytes_max,
         request_timeout: config.limits.request_timeout,
         connections_max: config.limits.connections_max,
+        // All clients of a proxy are one peer to us.
         connections_per_peer_max: config.limits.connections_max,
+        drain_notice: config.https.drain_notice,
         ..server::Options::new(config.node.name.clone())
     }
 }
@@ -183,6 +192,12 @@ async fn stop_on_signal(stop: CancellationToken) {
         tracing::info!("told to stop: draining");
         stop.cancel();
     }
+}
+
+/// Lets others lead as soon as the node is told to stop, while it still serves.
+async fn retire(node: Arc<raft::Node>, stop: CancellationToken) {
+    stop.cancelled().await;
+    node.retire().await;
 }
 
 /// Ends the process with the code that tells the operator what to look at.

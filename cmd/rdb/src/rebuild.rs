@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::node::{self, peer_tls};
+use crate::node;
 
 /// Fetches a snapshot of the group from another node before the group opens.
 #[must_use]
@@ -28,9 +28,8 @@ pub fn run(config: Config, group: GroupId) -> Exit {
 }
 
 async fn rebuild(config: &Config, group: GroupId) -> Exit {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let (dial, accept) = match peer_tls::load(&config.peer, &provider) {
-        Ok(both) => both,
+    let tls = match raft::transport::tls::load(node::peer_files(&config.peer)) {
+        Ok(tls) => tls,
         Err(error) => {
             tracing::error!("{error}");
             return Exit::Usage;
@@ -44,7 +43,7 @@ async fn rebuild(config: &Config, group: GroupId) -> Exit {
             return Exit::Failure;
         }
     };
-    let transport = Arc::new(TlsTransport::new(listener, dial, accept));
+    let transport = Arc::new(TlsTransport::new(listener, tls));
     match raft::rebuild::rebuild(&node::options(config), transport, group).await {
         Ok(name) => {
             tracing::info!("group {group} starts from {name}; start the node now");

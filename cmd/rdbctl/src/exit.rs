@@ -26,7 +26,7 @@ pub enum Exit {
     Unknown,
     /// A limit of the cluster is in the way; certainly not applied.
     Limit,
-    /// `status --check` found something wrong.
+    /// A check found something wrong, or a bench had failures.
     Unhealthy,
 }
 
@@ -75,7 +75,7 @@ impl Exit {
             Self::Conflict => "conflict: the condition does not hold",
             Self::Unknown => "outcome unknown: the write may have taken effect",
             Self::Limit => "over a limit, certainly not applied",
-            Self::Unhealthy => "unhealthy (status --check)",
+            Self::Unhealthy => "unhealthy (health, status --check, bench)",
         }
     }
 }

@@ -39,7 +39,7 @@ impl Failure {
         Self {
             exit: Exit::NotFound,
             message: "there is no such row".to_owned(),
-            hint: "`rdbctl range <COLLECTION>` lists rows, `rdbctl collections` collections"
+            hint: "`rdbctl scan <COLLECTION>` lists rows, `rdbctl collections` collections"
                 .to_owned(),
         }
     }
@@ -141,6 +141,9 @@ fn not_applied(code: &str, message: &str) -> (Exit, String) {
             "does a node run there? --endpoints or RDBCTL_ENDPOINTS lists the nodes",
         ),
         "busy" => (Exit::Limit, "the cluster has all it can do: try again later"),
+        "no_answer" if message.contains("CertificateRequired") => {
+            (Exit::Unreachable, "it asks for a certificate of yours: --cert and --key name it")
+        }
         "no_answer" => (
             Exit::Unavailable,
             "give more time with --timeout; is it a node, and https or http as given?",
@@ -234,6 +237,9 @@ mod tests {
         let untrusted = not_applied("unreachable", "invalid peer certificate: UnknownIssuer");
         assert_eq!(untrusted.exit, Exit::Unreachable);
         assert!(untrusted.hint.contains("--cacert"), "{untrusted}");
+        let anonymous = not_applied("no_answer", "received fatal alert: CertificateRequired");
+        assert_eq!(anonymous.exit, Exit::Unreachable);
+        assert!(anonymous.hint.contains("--cert"), "{anonymous}");
         let absent = not_applied("unreachable", "connection refused");
         assert_eq!(absent.exit, Exit::Unreachable);
         assert!(absent.hint.contains("--endpoints"), "{absent}");

@@ -18,7 +18,9 @@ pub fn written(written: &Written, form: Form) -> String {
     match form {
         Form::Table => sheet.table(),
         Form::Plain => sheet.plain(),
-        Form::Json => line(&json!({"key": key, "version": version, "replay": replay})),
+        Form::Json | Form::Ndjson => {
+            line(&json!({"key": key, "version": version, "replay": replay}))
+        }
     }
 }
 
@@ -33,11 +35,11 @@ pub fn one(row: &Row, form: Form) -> String {
             sheet.table()
         }
         Form::Plain => row.value.as_ref().map_or_else(String::new, |value| format!("{value}\n")),
-        Form::Json => line(&object(row)),
+        Form::Json | Form::Ndjson => line(&object(row)),
     }
 }
 
-/// Rows in order.
+/// Rows in order. Only the forms for programs that read a whole have a place for the cursor.
 #[must_use]
 pub fn many(rows: &[Row], cursor: Option<&str>, form: Form) -> String {
     let mut sheet = Sheet::new(["KEY", "VALUE"]);
@@ -51,6 +53,7 @@ pub fn many(rows: &[Row], cursor: Option<&str>, form: Form) -> String {
             let rows: Vec<_> = rows.iter().map(object).collect();
             line(&json!({"rows": rows, "cursor": cursor}))
         }
+        Form::Ndjson => rows.iter().map(|row| line(&object(row))).collect(),
     }
 }
 
@@ -65,6 +68,7 @@ pub fn collections(names: &[String], form: Form) -> String {
         Form::Table => sheet.table(),
         Form::Plain => sheet.plain(),
         Form::Json => line(&json!(names)),
+        Form::Ndjson => names.iter().map(|name| line(&json!({"collection": name}))).collect(),
     }
 }
 
@@ -76,7 +80,7 @@ pub fn collection(name: &str, became: &str, form: Form) -> String {
     match form {
         Form::Table => sheet.table(),
         Form::Plain => sheet.plain(),
-        Form::Json => line(&json!({"collection": name, "is": became})),
+        Form::Json | Form::Ndjson => line(&json!({"collection": name, "is": became})),
     }
 }
 
@@ -138,6 +142,8 @@ mod tests {
         let json = "{\"cursor\":\"c1\",\"rows\":[{\"key\":\"a\",\"value\":\"1\"},\
                     {\"key\":\"bob\",\"value\":\"x\\ty\"}]}\n";
         assert_eq!(many(&rows, Some("c1"), Form::Json), json);
+        let lines = "{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\"bob\",\"value\":\"x\\ty\"}\n";
+        assert_eq!(many(&rows, Some("c1"), Form::Ndjson), lines);
         assert_eq!(many(&[], None, Form::Plain), "");
         assert_eq!(many(&[], None, Form::Json), "{\"cursor\":null,\"rows\":[]}\n");
     }
@@ -148,6 +154,8 @@ mod tests {
         assert_eq!(collections(&names, Form::Table), "COLLECTION\na\nb c\n");
         assert_eq!(collections(&names, Form::Plain), "a\nb c\n");
         assert_eq!(collections(&names, Form::Json), "[\"a\",\"b c\"]\n");
+        let lines = "{\"collection\":\"a\"}\n{\"collection\":\"b c\"}\n";
+        assert_eq!(collections(&names, Form::Ndjson), lines);
         assert_eq!(collection("a", "dropped", Form::Plain), "a\tdropped\n");
         let json = "{\"collection\":\"a\",\"is\":\"dropped\"}\n";
         assert_eq!(collection("a", "dropped", Form::Json), json);

@@ -1,21 +1,30 @@
 //! Run: does what the command line says.
 
-use std::fs;
+mod bench;
+mod cluster;
+mod data;
+
+use std::future::Future;
 use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
 
-use api::limits::RANGE_ROWS_MAX;
-use clap::Parser;
-use client::{Client, Error, Expected, Page};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use client::{Client, Error};
+use serde_json::json;
 
-use crate::cli::{
-    Cli, Collections, Consistency, Find, Form, Fresh, Get, Once, Order, Part, Put, Range, Target,
-    Verb,
-};
+use crate::cli::{Cli, Collections, DataVerb, Form, Target, ToolVerb, Verb, Voice};
+use crate::connect::connect;
 use crate::consent::Consent;
 use crate::exit::Exit;
 use crate::failure::{Asked, Failure};
-use crate::status::{Report, problem, screen};
-use crate::{cli, input, output, rows};
+use crate::{input, manual, output, settings};
+
+/// A cluster, and how to answer.
+struct Contact {
+    client: Client,
+    form: Option<Form>,
+    voice: Voice,
+}
 
 /// What a verb that worked has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,61 +34,105 @@ struct Done {
     exit: Exit,
 }
 
+impl Default for Done {
+    fn default() -> Self {
+        Self { text: String::new(), note: None, exit: Exit::Success }
+    }
+}
+
 impl From<String> for Done {
     fn from(text: String) -> Self {
-        Self { text, note: None, exit: Exit::Success }
+        Self { text, ..Self::default() }
     }
 }
 
 /// Reads the command line of this process and does what it says.
 #[must_use]
 pub fn run() -> Exit {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = Cli::command()
+        .try_get_matches()
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             let _closed = error.print();
             if !error.use_stderr() {
                 return Exit::Success;
             }
-            output::progress("hint: `rdbctl --help`, and --help of every verb, has examples");
+            output::note("hint: `rdbctl --help`, and --help of every verb, has examples");
             return Exit::Usage;
         }
     };
-    match execute(cli).and_then(tell) {
+    let voice = cli.target.voice();
+    match execute(cli, &matches).and_then(|done| tell(done, voice)) {
         Ok(exit) => exit,
         Err(failure) => {
-            output::progress(&failure);
+            output::note(&failure);
             failure.exit
         }
     }
 }
 
-fn tell(done: Done) -> Result<Exit, Failure> {
-    output::text(&done.text).map_err(|error| Failure {
-        exit: Exit::Failure,
-        message: format!("it was done, but stdout does not take the answer: {error}"),
-        hint: "is the disk behind it full?".to_owned(),
-    })?;
-    if let Some(note) = done.note {
-        output::progress(note);
+fn tell(done: Done, voice: Voice) -> Result<Exit, Failure> {
+    let _read_or_not = deliver(&done.text)?;
+    if let Some(note) = done.note.filter(|_| voice != Voice::Quiet) {
+        output::note(note);
     }
     Ok(done.exit)
 }
 
-fn execute(mut cli: Cli) -> Result<Done, Failure> {
-    input::resolve(cli.verb.values_mut(), &mut io::stdin().lock())?;
-    let client = connect(&cli.target)?;
-    if let Verb::Collections(Collections::Drop { name, yes, .. }) = &cli.verb {
-        let what = format!("dropping collection `{name}` with all its rows");
-        Consent::of(*yes, io::stdin().is_terminal()).obtain(&what, name, ask)?;
+/// Prints data. `Break`: nobody reads any more.
+fn deliver(text: &str) -> Result<ControlFlow<()>, Failure> {
+    output::text(text).map_err(undelivered)
+}
+
+fn undelivered(error: io::Error) -> Failure {
+    Failure {
+        exit: Exit::Failure,
+        message: format!("it was done, but stdout does not take the answer: {error}"),
+        hint: "is the disk behind it full?".to_owned(),
     }
+}
+
+fn execute(mut cli: Cli, matches: &ArgMatches) -> Result<Done, Failure> {
+    input::resolve(cli.verb.values_mut(), &mut io::stdin().lock())?;
+    let Cli { target, verb } = cli;
+    match verb {
+        Verb::Data(verb) => {
+            let contact = Contact::new(&target)?;
+            if let DataVerb::Collections(Collections::Drop { name, yes, .. }) = &verb {
+                consent(*yes, &format!("dropping collection `{name}` with all its rows"), name)?;
+            }
+            block_on(data::perform(&contact, &verb))
+        }
+        Verb::Cluster(verb) => block_on(cluster::perform(&Contact::new(&target)?, &verb)),
+        Verb::Tool(verb) => tool(&verb, &target, matches),
+    }
+}
+
+impl Contact {
+    fn new(target: &Target) -> Result<Self, Failure> {
+        Ok(Self { client: connect(target)?, form: target.output, voice: target.voice() })
+    }
+
+    fn form_or(&self, default: Form) -> Form {
+        self.form.unwrap_or(default)
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<Done, Failure>>) -> Result<Done, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure {
         exit: Exit::Failure,
         message: format!("start a runtime: {error}"),
         hint: "the system may be out of file descriptors".to_owned(),
     })?;
-    runtime.block_on(perform(&client, &cli))
+    runtime.block_on(work)
+}
+
+/// Goes on if the user agrees to lose `name`.
+fn consent(yes: bool, what: &str, name: &str) -> Result<(), Failure> {
+    Consent::of(yes, io::stdin().is_terminal()).obtain(what, name, ask)
 }
 
 /// Asks whoever sits at the terminal. What cannot be read is an empty answer.
@@ -90,223 +143,28 @@ fn ask(question: &str) -> String {
     line
 }
 
-fn connect(target: &Target) -> Result<Client, Failure> {
-    let usage = |message, hint: &str| Failure { exit: Exit::Usage, message, hint: hint.to_owned() };
-    let mut builder = Client::builder().endpoints(&target.endpoints).timeout(target.timeout);
-    if let Some(path) = &target.cacert {
-        let pem = fs::read(path).map_err(|error| {
-            let message = format!("read {}: {error}", path.display());
-            usage(message, "--cacert or RDBCTL_CACERT names a file with the cluster's authority")
-        })?;
-        builder = builder.ca_pem(pem);
-    }
-    builder.build().map_err(|error| {
-        usage(error.to_string(), "`rdbctl --help` shows how to name nodes and certificates")
-    })
-}
-
-async fn perform(client: &Client, cli: &Cli) -> Result<Done, Failure> {
-    let form = cli.target.output;
-    let listed = form.unwrap_or(Form::Table);
-    match &cli.verb {
-        Verb::Put(args) => Writer::new(client, &args.once).put(args, listed).await,
-        Verb::Get(args) => get(client, args, form.unwrap_or(Form::Plain)).await,
-        Verb::Del(args) => {
-            Writer::new(client, &args.once).del(args, form.unwrap_or(Form::Plain)).await
-        }
-        Verb::Append(args) => {
-            let writer = Writer::new(client, &args.once);
-            let done = writer.client.append(&args.collection, &args.key, &args.value).await;
-            Ok(rows::written(&writer.judge(done)?, listed).into())
-        }
-        Verb::Cas(args) => Writer::new(client, &args.once).cas(args, listed).await,
-        Verb::Range(args) => range(client, args, listed).await,
-        Verb::Find(args) => find(client, args, listed).await,
-        Verb::Collections(args) => collections(client, args, listed).await,
-        Verb::Status(args) => status(client, args, listed).await,
-    }
-}
-
-/// A client for one change, whose idempotency key is known beforehand: if the
-/// outcome is not, the user can settle it with that key.
-struct Writer {
-    client: Client,
-    key: String,
-}
-
-impl Writer {
-    fn new(client: &Client, once: &Once) -> Self {
-        let made = || format!("{:032x}", rand::random::<u128>());
-        let key = once.idempotency_key.clone().unwrap_or_else(made);
-        Self { client: client.with_idempotency_key(&key), key }
-    }
-
-    fn judge<T>(&self, done: Result<T, Error>) -> Result<T, Failure> {
-        done.map_err(|error| Failure::of(&error, Asked::Write(&self.key)))
-    }
-
-    async fn put(&self, args: &Put, form: Form) -> Result<Done, Failure> {
-        let Put { collection, key, value, member, .. } = args;
-        let done = match (key, value, member) {
-            (Some(key), Some(value), _) => self.client.put(collection, key, value).await,
-            (_, _, Some(member)) => self.client.put_value(collection, member).await,
-            _ => return Err(neither()),
-        };
-        Ok(rows::written(&self.judge(done)?, form).into())
-    }
-
-    async fn cas(&self, args: &cli::Cas, form: Form) -> Result<Done, Failure> {
-        let expected = match (&args.condition.expect, args.condition.if_version) {
-            (Some(value), _) => Expected::Value(value),
-            (None, Some(version)) => Expected::Version(version),
-            (None, None) => Expected::Absent,
-        };
-        let done = self.client.cas(&args.collection, &args.key, &args.value, expected).await;
-        Ok(rows::written(&self.judge(done)?, form).into())
-    }
-
-    async fn del(&self, args: &cli::Del, form: Form) -> Result<Done, Failure> {
-        let cli::Del { collection, key, member, if_version, .. } = args;
-        let done = match (key, member, if_version) {
-            (Some(key), _, Some(version)) => {
-                self.client.delete_version(collection, key, *version).await
-            }
-            (Some(key), _, None) => self.client.delete(collection, key).await,
-            (None, Some(member), _) => self.client.delete_value(collection, member).await,
-            (None, None, _) => return Err(neither()),
-        };
-        let row = self.judge(done)?.ok_or_else(Failure::not_found)?;
-        let note = row.value.is_none().then(|| "note: removed; its value is not shown".to_owned());
-        Ok(Done { note, ..rows::one(&row, form).into() })
-    }
-}
-
-async fn get(client: &Client, args: &Get, form: Form) -> Result<Done, Failure> {
-    let client = fresh(client, args.fresh);
-    let found = match (&args.key, &args.member) {
-        (Some(key), _) => client.get(&args.collection, key).await,
-        (None, Some(member)) => client.get_value(&args.collection, member).await,
-        (None, None) => return Err(neither()),
-    };
-    let row = found.map_err(read_failure)?.ok_or_else(Failure::not_found)?;
-    let Some(value) = &row.value else {
-        return Err(Failure {
-            exit: Exit::Failure,
-            message: "the row has a value that is no text".to_owned(),
-            hint: "read it by the interface that wrote it".to_owned(),
-        });
-    };
-    if args.no_newline && form == Form::Plain {
-        return Ok(value.clone().into());
-    }
-    Ok(rows::one(&row, form).into())
-}
-
-async fn range(client: &Client, args: &Range, form: Form) -> Result<Done, Failure> {
-    let client = fresh(client, args.fresh);
-    list(&args.part, form, async |limit, cursor| {
-        let range = client::Range {
-            start: &args.start,
-            end: args.end.as_deref(),
-            prefix: args.prefix.as_deref(),
-            limit: Some(limit),
-            cursor,
-        };
-        match args.by {
-            Order::Key => client.range_by_key(&args.collection, range).await,
-            Order::Value => client.range(&args.collection, range).await,
-        }
-    })
-    .await
-}
-
-async fn find(client: &Client, args: &Find, form: Form) -> Result<Done, Failure> {
-    let client = fresh(client, args.fresh);
-    list(&args.part, form, async |limit, cursor| {
-        client.find(&args.collection, &args.value, Some(limit), cursor).await
-    })
-    .await
-}
-
-/// Reads pages until there are as many rows as were asked for, or no more.
-async fn list(
-    part: &Part,
-    form: Form,
-    page: impl AsyncFn(usize, Option<&str>) -> Result<Page, Error>,
-) -> Result<Done, Failure> {
-    let mut found = Vec::new();
-    let mut cursor = part.cursor.clone();
-    loop {
-        let wanted = part.limit.saturating_sub(found.len()).min(RANGE_ROWS_MAX);
-        let Page { rows, cursor: next } =
-            page(wanted, cursor.as_deref()).await.map_err(read_failure)?;
-        cursor = next;
-        // A page without rows ends the loop even if a cursor says that there is more.
-        let ends = rows.is_empty() || cursor.is_none();
-        found.extend(rows);
-        if ends || found.len() >= part.limit {
-            break;
-        }
-    }
-    let more = |cursor| format!("note: there may be more: the same with --cursor={cursor}");
-    let note = cursor.as_ref().map(more);
-    Ok(Done { note, ..rows::many(&found, cursor.as_deref(), form).into() })
-}
-
-async fn collections(client: &Client, verb: &Collections, form: Form) -> Result<Done, Failure> {
+fn tool(verb: &ToolVerb, target: &Target, matches: &ArgMatches) -> Result<Done, Failure> {
+    let form = target.output.unwrap_or(Form::Table);
     Ok(match verb {
-        Collections::List => {
-            let names = client.list_collections().await.map_err(read_failure)?;
-            rows::collections(&names, form).into()
+        ToolVerb::Completion { shell } => manual::completion(*shell).into(),
+        ToolVerb::Man { dir: None } => manual::page().into(),
+        ToolVerb::Man { dir: Some(dir) } => {
+            manual::write_pages(dir)?;
+            Done::default()
         }
-        Collections::Create { name, once } => {
-            let writer = Writer::new(client, once);
-            writer.judge(writer.client.create_collection(name).await)?;
-            rows::collection(name, "there", form).into()
-        }
-        Collections::Drop { name, once, .. } => {
-            let writer = Writer::new(client, once);
-            writer.judge(writer.client.drop_collection(name).await)?;
-            rows::collection(name, "dropped", form).into()
-        }
+        ToolVerb::Version => version(form).into(),
+        ToolVerb::Config => settings::render(&settings::settings(target, matches), form).into(),
     })
 }
 
-async fn status(client: &Client, args: &cli::Status, form: Form) -> Result<Done, Failure> {
-    let seen = client.statuses().await;
-    let report = Report::of(&seen);
-    let first = seen.iter().find_map(|seen| seen.status.as_ref().err());
-    if let (false, Some(error)) = (report.has_answers(), first) {
-        let silent = report.endpoints.iter().map(|endpoint| {
-            let why = endpoint.silence.as_deref().unwrap_or_default();
-            format!("\n  {}: {why}", endpoint.address)
-        });
-        let message = format!("no endpoint gives a status:{}", silent.collect::<String>());
-        return Err(Failure { message, ..read_failure(error.clone()) });
-    }
-    let problems = problem::problems(&report);
-    let text = screen::render(&report, &problems, form);
-    let sick = args.check && !problems.is_empty();
-    let exit = if sick { Exit::Unhealthy } else { Exit::Success };
-    Ok(Done { text, note: None, exit })
-}
-
-fn fresh(client: &Client, fresh: Fresh) -> Client {
-    match fresh.consistency {
-        Consistency::Linearizable => client.clone(),
-        Consistency::Stale => client.stale(),
+fn version(form: Form) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match form {
+        Form::Table | Form::Plain => format!("rdbctl {version}\n"),
+        Form::Json | Form::Ndjson => format!("{}\n", json!({"rdbctl": version})),
     }
 }
 
 fn read_failure(error: Error) -> Failure {
     Failure::of(&error, Asked::Read)
-}
-
-/// The command line grammar asks for one of them; this says so a second time.
-fn neither() -> Failure {
-    Failure {
-        exit: Exit::Usage,
-        message: "neither a key nor a value".to_owned(),
-        hint: "give a key, or --value".to_owned(),
-    }
 }

@@ -5,6 +5,10 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
+use crate::cli::Form;
+
 /// The longest cell of a table for people; the other forms are whole.
 const CELL_CHARS_MAX: usize = 80;
 
@@ -33,6 +37,17 @@ impl Sheet {
         let row: Vec<_> = row.into_iter().collect();
         debug_assert_eq!(row.len(), self.columns.len(), "a row has a cell per column");
         self.rows.push(row);
+    }
+
+    /// The rows in the form asked for; `objects` are the same rows for programs.
+    #[must_use]
+    pub fn render(&self, form: Form, objects: impl FnOnce() -> Vec<Value>) -> String {
+        match form {
+            Form::Table => self.table(),
+            Form::Plain => self.plain(),
+            Form::Json => format!("{}\n", Value::Array(objects())),
+            Form::Ndjson => objects().iter().map(|object| format!("{object}\n")).collect(),
+        }
     }
 
     /// The rows under a heading, in columns as wide as their widest cell.
@@ -109,6 +124,14 @@ mod tests {
     #[test]
     fn plain_fields_are_separated_by_tabs() {
         assert_eq!(sheet().plain(), "alice\ta\\tb\\n\\u{1b}[2J\\\\\nb\t\n");
+    }
+
+    #[test]
+    fn programs_get_one_array_or_an_object_per_line() {
+        let objects = || vec![Value::from(1), Value::from("x")];
+        assert_eq!(sheet().render(Form::Json, objects), "[1,\"x\"]\n");
+        assert_eq!(sheet().render(Form::Ndjson, objects), "1\n\"x\"\n");
+        assert_eq!(sheet().render(Form::Ndjson, Vec::new), "");
     }
 
     #[test]

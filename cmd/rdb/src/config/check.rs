@@ -20,6 +20,8 @@ use crate::config::{
     Storage,
 };
 
+// A stop must be over before whoever asked for it loses patience and kills.
+const DRAIN_NOTICE_MAX: Duration = Duration::from_secs(10);
 const WORKERS_DEFAULT_MAX: usize = 4;
 const WORKERS_MAX: u64 = 1024;
 const CONNECTIONS_MAX: u64 = 65_536;
@@ -70,6 +72,9 @@ pub fn files(config: &Config) -> Result<(), Problems> {
         readable(&setting::HTTPS_CERT, &tls.cert);
         readable(&setting::HTTPS_KEY, &tls.key);
     }
+    if let Some(client_ca) = &config.https.client_ca {
+        readable(&setting::HTTPS_CLIENT_CA, client_ca);
+    }
     private(&setting::PEER_KEY, &config.peer.tls.key, &mut problems);
     if let Some(tls) = &config.https.tls {
         private(&setting::HTTPS_KEY, &tls.key, &mut problems);
@@ -104,12 +109,23 @@ fn https(merged: &Merged, problems: &mut Vec<Problem>) -> Https {
         other => unreachable!("https.listen has a default address, found {other:?}"),
     };
     let plain = merged.value(&setting::HTTPS_PLAIN) == Some(&Value::Switch(true));
+    let drain_notice = duration(merged, &setting::HTTPS_DRAIN_NOTICE);
+    if drain_notice > DRAIN_NOTICE_MAX {
+        let reason = format!("{drain_notice:?} must be at most {DRAIN_NOTICE_MAX:?}");
+        problems.push(unfit(&setting::HTTPS_DRAIN_NOTICE, reason));
+    }
     if plain {
-        return Https { listen, tls: None };
+        return Https { listen, tls: None, client_ca: None, drain_notice };
     }
     let cert = required(merged, &setting::HTTPS_CERT, problems, path);
     let key = required(merged, &setting::HTTPS_KEY, problems, path);
-    Https { listen, tls: cert.zip(key).map(|(cert, key)| KeyPair { cert, key }) }
+    let client_ca = merged.value(&setting::HTTPS_CLIENT_CA).and_then(path);
+    Https {
+        listen,
+        tls: cert.zip(key).map(|(cert, key)| KeyPair { cert, key }),
+        client_ca,
+        drain_notice,
+    }
 }
 
 fn peer(merged: &Merged, problems: &mut Vec<Problem>) -> Peer {

@@ -57,8 +57,15 @@ settings! {
         "Certificate chain for clients, PEM.";
     HTTPS_KEY: "https" "key", Kind::Path, None, "certs/rdb_replica_0.key",
         "Private key of https.cert, PEM, not readable by others.";
+    HTTPS_CLIENT_CA: "https" "client_ca", Kind::Path, None, "certs/ca.crt",
+        "The authority of the proxy's certificate, PEM. A proxy that shows one may retry requests \
+         at other nodes.";
     HTTPS_PLAIN: "https" "plain", Kind::Switch, Some("false"), "",
         "Serve clients without TLS. Only behind a proxy on the same machine.";
+
+    HTTPS_DRAIN_NOTICE: "https" "drain_notice", Kind::Duration, Some("0ms"), "",
+        "How long a node that is told to stop says that it is not ready before it takes no more \
+         connections: two intervals of the proxy's health check; 10s at most.";
 
     PEER_LISTEN: "peer" "listen", Kind::Address, Some("0.0.0.0:7402"), "",
         "Where the other nodes connect, always with mutual TLS.";

@@ -3,10 +3,30 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+// A node that was just killed keeps its sockets until its last thread is gone,
+// which takes as long as the disk takes to answer that thread.
+const FREE_TIMEOUT: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Waits a moment for all the ports to be free; else says which are not.
+pub async fn wait_until_free(ports: &[u16]) -> Result<(), String> {
+    let start = Instant::now();
+    loop {
+        let taken: Vec<_> = ports.iter().copied().filter_map(taken).collect();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        if start.elapsed() > FREE_TIMEOUT {
+            return Err(taken.join(", "));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
 
 /// Why nobody can listen on the port, if so.
-#[must_use]
-pub fn taken(port: u16) -> Option<String> {
+fn taken(port: u16) -> Option<String> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => None,
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Some(match listener(port) {
@@ -59,5 +79,16 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let reason = taken(port).unwrap();
         assert!(reason.contains(&format!("pid {}", std::process::id())), "{reason}");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_port_that_is_freed_soon_counts_as_free() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let ports = [listener.local_addr().unwrap().port()];
+        let freed = async {
+            tokio::time::sleep(2 * LOOK_EVERY).await;
+            drop(listener);
+        };
+        let (free, ()) = tokio::join!(wait_until_free(&ports), freed);
+        assert_eq!(free, Ok(()));
     }
 }

@@ -69,6 +69,7 @@ fn values(plan: &Plan, node: &NodePlan) -> Result<BTreeMap<String, Value>, DevEr
         (setting::HTTPS_LISTEN, listen(node.https_port)),
         (setting::HTTPS_CERT, certificate("crt")),
         (setting::HTTPS_KEY, certificate("key")),
+        (setting::HTTPS_CLIENT_CA, Value::Path(plan.ca())),
         (setting::PEER_LISTEN, listen(node.peer_port)),
         (setting::PEER_CA, Value::Path(plan.ca())),
         (setting::PEER_CERT, certificate("crt")),

@@ -4,39 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use api::status::{GroupStatus, Status};
 use disk::fault::OrFault;
-use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use crate::dev::DevError;
 use crate::dev::plan::Plan;
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What a node says of itself: the part of `/v1/status` that matters here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Status {
-    /// The cluster's id; empty before there is one.
-    pub cluster_id: String,
-    /// The node's id; 0 before it has one.
-    pub node_id: u64,
-    /// Whether it takes requests.
-    pub ready: bool,
-    /// Why not, if not.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// The groups it has a replica of.
-    pub groups: Vec<GroupStatus>,
-}
-
-/// What a node says of a group.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct GroupStatus {
-    /// The group's id.
-    pub gid: u32,
-    /// Who leads it, if known.
-    pub leader: Option<String>,
-}
 
 /// How far the cluster is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +116,7 @@ mod tests {
     fn status(ready: bool, leaders: &[Option<&str>]) -> Option<Status> {
         let groups = (0..).zip(leaders).map(|(gid, leader)| {
             let leader = leader.map(str::to_owned);
-            GroupStatus { gid, leader }
+            GroupStatus { gid, leader, ..GroupStatus::default() }
         });
         let cluster_id = "c1".to_owned();
         Some(Status { cluster_id, ready, groups: groups.collect(), ..Status::default() })
@@ -181,20 +156,5 @@ mod tests {
         assert!(judgement.unfounded);
         assert!(judgement.text.contains("(waiting for rdb_replica_1)"), "{}", judgement.text);
         assert!(!judge(1, &[true; 2], &[status(false, &[]), None]).unfounded);
-    }
-
-    #[test]
-    fn statuses_are_read_as_nodes_write_them() {
-        let written = api::service::Status {
-            cluster_id: "c1".to_owned(),
-            node_id: 3,
-            ready: true,
-            groups: vec![api::service::GroupStatus { gid: 1, ..Default::default() }],
-            ..Default::default()
-        };
-        let text = serde_json::to_string(&written).unwrap();
-        let read: Status = serde_json::from_str(&text).unwrap();
-        assert_eq!((read.node_id, read.ready, read.reason), (3, true, None));
-        assert_eq!(read.groups, [GroupStatus { gid: 1, leader: None }]);
     }
 }

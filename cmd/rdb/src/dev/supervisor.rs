@@ -87,7 +87,7 @@ impl Supervisor {
     /// Starts whatever does not run, and supervises until a signal asks to stop.
     pub async fn run(mut self, timeout: Duration) -> Result<Exit, DevError> {
         let mut signals = Signals::listen()?;
-        self.start()?;
+        self.start().await?;
         let up = tokio::select! {
             up = self.wait_until_up(timeout) => up,
             () = signals.asked_to_stop() => {
@@ -105,7 +105,7 @@ impl Supervisor {
         Ok(Exit::Success)
     }
 
-    fn start(&mut self) -> Result<(), DevError> {
+    async fn start(&mut self) -> Result<(), DevError> {
         for change in self.look() {
             if let Change::Appeared { n, pid } = change {
                 self.say(n, format_args!("runs already, pid {pid}"));
@@ -119,17 +119,11 @@ impl Supervisor {
             .filter(|(_, node)| matches!(node.process, Process::None))
             .map(|(plan, _)| plan.clone())
             .collect();
-        let taken: Vec<_> = idle
-            .iter()
-            .flat_map(|plan| [plan.https_port, plan.peer_port])
-            .filter_map(port::taken)
-            .collect();
-        if !taken.is_empty() {
-            return Err(DevError::Refused(format!(
-                "{}; choose others with --https-port and --peer-port",
-                taken.join(", ")
-            )));
-        }
+        let ports: Vec<_> =
+            idle.iter().flat_map(|plan| [plan.https_port, plan.peer_port]).collect();
+        port::wait_until_free(&ports).await.map_err(|taken| {
+            DevError::Refused(format!("{taken}; choose others with --https-port and --peer-port"))
+        })?;
         for n in 0..self.nodes.len() {
             let (Some(plan), Some(node)) = (self.plan.nodes.get(n), self.nodes.get_mut(n)) else {
                 continue;

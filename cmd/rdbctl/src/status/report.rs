@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use client::status::{GroupStatus, Seen, Status};
+use client::status::{GroupStatus, ReplicaState, Seen, Status};
 use serde::Serialize;
 
 use crate::failure::silence;
@@ -80,8 +80,8 @@ pub struct Group {
 pub struct Replica {
     /// Its node.
     pub node: String,
-    /// `leader`, `follower`, `candidate`, `learner` or `unknown`.
-    pub state: String,
+    /// What it does in the group.
+    pub state: ReplicaState,
     /// The last index known to be applied there, or replicated to it.
     pub applied: Option<u64>,
     /// How far that is behind what is committed.
@@ -207,7 +207,7 @@ fn merged(views: &[View<'_>], nodes: &[Node]) -> Option<Group> {
             let known = own.unwrap_or(replica);
             let applied = known.applied;
             let lag = applied.map(|applied| committed.saturating_sub(applied));
-            Replica { node: known.node.clone(), state: known.state.clone(), applied, lag }
+            Replica { node: known.node.clone(), state: known.state, applied, lag }
         })
         .collect();
     Some(Group {
@@ -226,7 +226,7 @@ fn merged(views: &[View<'_>], nodes: &[Node]) -> Option<Group> {
 fn spare(replicas: &[Replica], nodes: &[Node]) -> Option<usize> {
     let up =
         |replica: &&Replica| nodes.iter().any(|node| node.name == replica.node && node.reachable);
-    let voters = || replicas.iter().filter(|replica| replica.state != "learner");
+    let voters = || replicas.iter().filter(|replica| replica.state != ReplicaState::Learner);
     let majority = voters().count() / 2 + 1;
     voters().filter(up).count().checked_sub(majority)
 }

@@ -29,9 +29,12 @@ pub fn render(report: &Report, problems: &[Problem], form: Form) -> String {
     match form {
         Form::Table => screen(report, problems),
         Form::Plain => plain(report, problems),
-        Form::Json => {
+        Form::Json | Form::Ndjson => {
             let everything = Everything { report, spare: report.spare(), problems };
-            let json = serde_json::to_string_pretty(&everything);
+            let json = match form {
+                Form::Ndjson => serde_json::to_string(&everything),
+                _ => serde_json::to_string_pretty(&everything),
+            };
             json.expect("texts and numbers make JSON") + "\n"
         }
     }
@@ -96,7 +99,7 @@ fn node_sheet(report: &Report) -> Sheet {
     sheet
 }
 
-fn ready(node: &Node) -> &'static str {
+pub(super) fn ready(node: &Node) -> &'static str {
     match node.ready {
         Some(true) => "yes",
         Some(false) => "no",
@@ -104,7 +107,7 @@ fn ready(node: &Node) -> &'static str {
     }
 }
 
-fn reachable(node: &Node) -> &'static str {
+pub(super) fn reachable(node: &Node) -> &'static str {
     match (node.reachable, node.unreachable_from.is_empty()) {
         (false, _) => "no",
         (true, false) => "in part",
@@ -120,7 +123,7 @@ fn lag(group: &Group, node: &Node) -> String {
     }
 }
 
-fn group_sheet(report: &Report) -> Sheet {
+pub(super) fn group_sheet(report: &Report) -> Sheet {
     let columns = ["GROUP", "LEADER", "TERM", "COMMITTED", "APPLIED", "SHARDS", "REPLICAS"];
     let mut sheet = Sheet::new(columns);
     for group in &report.groups {
@@ -173,7 +176,7 @@ fn plain(report: &Report, problems: &[Problem]) -> String {
                 "replica".to_owned(),
                 group.gid.to_string(),
                 replica.node.clone(),
-                replica.state.clone(),
+                replica.state.to_string(),
                 or_dash(replica.applied),
                 or_dash(replica.lag),
             ]);
@@ -189,6 +192,6 @@ fn plain(report: &Report, problems: &[Problem]) -> String {
     lines.iter().map(shown).collect()
 }
 
-fn or_dash(value: Option<impl ToString>) -> String {
+pub(super) fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or("-".to_owned(), |value| value.to_string())
 }

@@ -1,7 +1,7 @@
 //! Tests of the status screen: from nodes' answers to the text.
 
 use client::Error;
-use client::status::{GroupStatus, NodeStatus, ReplicaStatus, Seen, Status};
+use client::status::{GroupStatus, NodeStatus, ReplicaState, ReplicaStatus, Seen, Status};
 
 use crate::cli::Form;
 use crate::status::problem::{LAG_ENTRIES_MAX, problems};
@@ -16,7 +16,7 @@ fn group(me: &str, gid: u32, committed: u64) -> GroupStatus {
     let replicas = NAMES.map(|name| ReplicaStatus {
         node: name.to_owned(),
         applied: (leads || name == me).then_some(committed),
-        state: if name == "a" { "leader" } else { "follower" }.to_owned(),
+        state: if name == "a" { ReplicaState::Leader } else { ReplicaState::Follower },
     });
     GroupStatus {
         gid,
