@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Method};
 
+use api::status::Status;
+
 use crate::answer::{Answer, NoAnswer, Reply};
 use crate::command::Command;
-use crate::status::Status;
 
 /// Longer than a node works on a request, so that its own answer comes first.
 const TIMEOUT: Duration = Duration::from_secs(12);

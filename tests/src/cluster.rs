@@ -10,13 +10,14 @@ use nix::sys::signal::Signal;
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use api::status::Status;
+
 use crate::binary;
 use crate::client::{Client, Protocol};
 use crate::deadline::{until, until_blocking};
 use crate::node::{Described, Node};
 use crate::process;
 use crate::slot::Slot;
-use crate::status::Status;
 
 /// Past the nodes' own ports, within what the slot holds.
 const SPARE_PORT_OFFSET: u16 = 7;

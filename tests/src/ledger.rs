@@ -17,12 +17,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::{StreamExt, stream};
+
 use crate::answer::Effect;
 use crate::client::Client;
 use crate::command::Command;
 use crate::deadline::until;
 
 const READ_MAX: Duration = Duration::from_secs(30);
+const READS_AT_ONCE: usize = 32;
+const FAILURES_SHOWN: usize = 5;
 const BROKEN_SHOWN: usize = 10;
 
 /// What was sent and what came of it.
@@ -39,6 +43,8 @@ struct Book {
     solos: BTreeMap<String, Effect>,
     acknowledgements: Vec<Acknowledgement>,
     broken: Vec<String>,
+    failures: usize,
+    last_failure: String,
     reads: usize,
     retries: usize,
 }
@@ -116,9 +122,34 @@ impl Ledger {
         book.retries += sent.saturating_sub(1);
     }
 
+    /// Enters why a request failed for its client.
+    pub fn failed(&self, why: String) {
+        let mut book = self.book();
+        book.failures += 1;
+        if book.failures <= FAILURES_SHOWN {
+            eprintln!("       failed: {why}");
+        }
+        book.last_failure = why;
+    }
+
+    /// Why the last request that failed did.
+    #[must_use]
+    pub fn last_failure(&self) -> String {
+        self.book().last_failure.clone()
+    }
+
     /// Enters what came of a solo.
     pub fn solo(&self, key: &str, effect: Effect) {
         self.book().solos.insert(key.to_owned(), effect);
+    }
+
+    /// How many solos there were, and which of them were not acknowledged. A solo is
+    /// sent once, so each of these is a request that failed for its client.
+    #[must_use]
+    pub fn solos(&self) -> (usize, Vec<(String, Effect)>) {
+        let book = self.book();
+        let failed = book.solos.iter().filter(|(_, effect)| **effect != Effect::Done);
+        (book.solos.len(), failed.map(|(key, effect)| (key.clone(), *effect)).collect())
     }
 
     /// Enters a promise that was broken on the way.
@@ -184,11 +215,12 @@ impl Ledger {
             let value = self.value(client, key).await;
             self.judge_appends(key, &value, sent);
         }
-        for (key, effect) in &solos {
-            let client = turn.next().expect("there is a client");
-            let value = self.value(client, key).await;
-            self.judge_solo(key, &value, *effect);
-        }
+        stream::iter(solos.iter().zip(turn))
+            .for_each_concurrent(READS_AT_ONCE, |((key, effect), client)| async move {
+                let value = self.value(client, key).await;
+                self.judge_solo(key, &value, *effect);
+            })
+            .await;
         self.verdict()
     }
 

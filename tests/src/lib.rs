@@ -6,9 +6,12 @@
 //!
 //! * [`Cluster`] owns the processes and the directory; [`Node`] is one of them,
 //!   which can be killed, paused, wiped and started again.
+//! * [`Compose`](compose::Compose) owns the same cluster in containers behind its proxy.
 //! * [`Client`] asks one node; [`Command`] is what it asks, [`Answer`] what it
 //!   gets. [`raw`] speaks to a node without any manners.
 //! * [`Ledger`] remembers what was acknowledged and judges what is found.
+//! * [`scrape`] reads a node's metrics; [`prometheus`] is the real one, to read
+//!   them as well.
 //! * [`workload`] keeps a cluster busy and fills a ledger; [`bulk`] loads rows.
 //!
 //! # Limits
@@ -30,14 +33,17 @@ pub mod bulk;
 pub mod client;
 pub mod cluster;
 pub mod command;
+pub mod compose;
 pub mod deadline;
+pub mod dialect;
 pub mod disk;
 pub mod ledger;
 pub mod node;
 pub mod process;
+pub mod prometheus;
 pub mod raw;
+pub mod scrape;
 pub mod slot;
-pub mod status;
 pub mod workload;
 
 pub use answer::{Answer, Effect, NoAnswer, Reply};
@@ -46,7 +52,6 @@ pub use cluster::{Cluster, Options};
 pub use command::Command;
 pub use ledger::Ledger;
 pub use node::Node;
-pub use status::Status;
 
 /// Nodes of a cluster.
 pub const NODES: usize = 5;

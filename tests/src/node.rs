@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 
+use api::status::Status;
+
 use crate::answer::Reply;
 use crate::binary;
 use crate::client::{Client, Protocol};
 use crate::command;
 use crate::deadline::{until, until_blocking};
 use crate::process;
-use crate::status::Status;
 
 const KILL_MAX: Duration = Duration::from_secs(10);
 const STOP_MAX: Duration = Duration::from_secs(20);

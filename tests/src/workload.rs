@@ -105,7 +105,8 @@ impl Workload {
         let goal = self.ledger.count() + more;
         crate::deadline::until("progress of the writers", limit, async || {
             let count = self.ledger.count();
-            if count >= goal { Ok(()) } else { Err(format!("{count} of {goal}")) }
+            let why = || format!("{count} of {goal}, last failure: {}", self.ledger.last_failure());
+            if count >= goal { Ok(()) } else { Err(why()) }
         })
         .await;
     }
@@ -184,8 +185,10 @@ async fn append_until_acknowledged(
                 shared.ledger.broken(format!("append {}: {status} {text}", token.text()));
                 return false;
             }
-            _ => *turn += 1,
+            Ok(answer) => shared.ledger.failed(format!("{}: {}", answer.status, answer.text())),
+            Err(none) => shared.ledger.failed(none.why.clone()),
         }
+        *turn += 1;
         if shared.stopped() {
             let give_up = *give_up.get_or_insert_with(|| Instant::now() + FINISH_MAX);
             if Instant::now() > give_up {
@@ -214,6 +217,16 @@ async fn put_once(shared: Shared, soloist: u32) {
         let effect = effect(&reply);
         shared.ledger.solo(&key, effect);
         if effect != Effect::Done {
+            shared.ledger.failed(match &reply {
+                Ok(answer) => format!(
+                    "{key}: {} by {:?} after {:?}: {}",
+                    answer.status,
+                    answer.header("rdb-served-by"),
+                    answer.took,
+                    answer.text()
+                ),
+                Err(none) => none.why.clone(),
+            });
             tokio::time::sleep(SOLO_PAUSE).await;
         }
         number += 1;

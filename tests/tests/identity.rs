@@ -49,7 +49,7 @@ async fn a_wiped_node_is_recognised_takes_no_part_and_says_what_to_do() {
     assert_eq!((own.node_id, &*own.cluster_id), (0, ""));
     assert!(own.groups.is_empty(), "{own:?}");
     let after = cluster.node(0).status().await.unwrap();
-    let ids = |status: &tests::Status| -> Vec<_> {
+    let ids = |status: &api::status::Status| -> Vec<_> {
         status.nodes.iter().map(|node| (node.name.clone(), node.node_id)).collect()
     };
     assert_eq!(ids(&after), ids(&before), "it registered something");

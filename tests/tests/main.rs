@@ -19,7 +19,11 @@ mod identity;
 #[cfg(test)]
 mod inspect;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod pause;
 #[cfg(test)]

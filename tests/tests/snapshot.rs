@@ -9,6 +9,7 @@ use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 use tests::bulk::Bulk;
 use tests::deadline::until;
+use tests::scrape::scrape;
 use tests::{Cluster, Command, Node, Options};
 
 const READY_MAX: Duration = Duration::from_secs(30);
@@ -39,6 +40,11 @@ async fn a_follower_behind_the_purged_log_catches_up_by_snapshot() {
     eprintln!("ready after {took:?}");
     for gid in [1, 2] {
         assert!(!away_node.snapshots(gid).is_empty(), "it caught up without a snapshot of {gid}");
+        let count = |what: &str| format!("rdb_snapshot_{what}_seconds_count{{group=\"{gid}\"}}");
+        assert!(scrape(away_node).await.value(&count("install_duration")) >= 1.0);
+        let leader = scrape(cluster.leader(gid).await).await;
+        assert!(leader.value(&count("build_duration")) >= 1.0);
+        assert!(leader.value(&format!("rdb_snapshot_bytes{{group=\"{gid}\"}}")) > 0.0);
     }
     has_every_row(away_node).await;
     assert!(away_node.client.ok(&ids).await.is_replay());

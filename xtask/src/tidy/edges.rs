@@ -18,21 +18,26 @@ struct Place {
 }
 
 /// Every crate of the workspace, bottom up.
-const PLACES: [Place; 12] = [
+const PLACES: [Place; 13] = [
     Place { name: "api", uses: &[], tests_use: &[] },
     Place { name: "shard", uses: &["api"], tests_use: &[] },
+    Place { name: "certificates", uses: &[], tests_use: &[] },
     Place { name: "disk", uses: &["api"], tests_use: &[] },
     Place { name: "wal", uses: &["api", "disk"], tests_use: &[] },
     Place { name: "state", uses: &["api", "disk", "shard"], tests_use: &["wal"] },
-    Place { name: "raft", uses: &["api", "disk", "shard", "state", "wal"], tests_use: &[] },
-    Place { name: "server", uses: &["api", "shard"], tests_use: &[] },
-    Place { name: "client", uses: &["api"], tests_use: &["server", "shard"] },
     Place {
-        name: "rdb",
-        uses: &["api", "client", "disk", "raft", "server", "shard", "state", "wal"],
+        name: "raft",
+        uses: &["api", "certificates", "disk", "shard", "state", "wal"],
         tests_use: &[],
     },
-    Place { name: "rdbctl", uses: &["api", "client", "shard"], tests_use: &[] },
+    Place { name: "server", uses: &["api", "certificates", "shard"], tests_use: &[] },
+    Place { name: "client", uses: &["api"], tests_use: &["certificates", "server", "shard"] },
+    Place {
+        name: "rdb",
+        uses: &["api", "certificates", "client", "disk", "raft", "server", "shard", "state", "wal"],
+        tests_use: &[],
+    },
+    Place { name: "rdbctl", uses: &["api", "client", "shard"], tests_use: &["server"] },
     Place {
         name: "tests",
         uses: &["api", "client", "disk", "raft", "server", "shard", "state", "wal"],
