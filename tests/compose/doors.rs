@@ -2,17 +2,27 @@
 
 use std::process::Command;
 
-use tests::Protocol;
-use tests::compose::{Compose, printed};
+use tests::compose::{Compose, PREFIX, printed};
 use tests::dialect::{
     bad_requests, catalogue, conditions, ranges, rows_by_key, searches, sets_of_values,
 };
+use tests::{Protocol, readme};
 
 /// The `curl` line that the start script ends with, as pasted.
 pub fn the_printed_line_works(text: &str) {
     let line = text.lines().find(|line| line.trim().starts_with("curl ")).expect("a curl line");
     let answer = printed(Command::new("sh").args(["-c", &format!("{line} --silent --show-error")]));
     assert!(answer.starts_with(r#"{"collection":"test","key":"9bf47d37f697d4ef4723c36977c36"#));
+}
+
+/// The README's block, line by line. Its last line stops the cluster.
+pub fn the_page_is_true(compose: &Compose) {
+    let lines = readme::lines("./startupDev.sh\n```", "Run the tests:");
+    assert!(lines.len() >= 6, "{lines:?}");
+    let names =
+        format!("docker() {{ command docker \"${{@/#rdb_replica_/{PREFIX}rdb_replica_}}\"; }}");
+    readme::check(&lines, &mut compose.shell(), compose.home(), &names);
+    let _printed = compose.start_again();
 }
 
 pub async fn the_dialect_is_the_nodes(compose: &Compose) {

@@ -39,6 +39,8 @@ mod tests {
         let (compose, printed) = Compose::start();
         said("serves");
         doors::the_printed_line_works(&printed);
+        doors::the_page_is_true(&compose);
+        said("readme");
         doors::the_dialect_is_the_nodes(&compose).await;
         doors::wrong_trust_is_refused_with_a_reason(&compose);
         said("doors");

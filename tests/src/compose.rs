@@ -4,6 +4,8 @@
 //! port and under names of its own, so that it leaves a cluster of the user's
 //! alone. Stopped by `stopDev.sh` when it is dropped.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -16,7 +18,8 @@ use crate::binary;
 use crate::client::{Client, Protocol};
 use crate::deadline::until;
 
-const PREFIX: &str = "rdbtest_";
+/// What stands before every container's name.
+pub const PREFIX: &str = "rdbtest_";
 const PORTS: std::ops::Range<u16> = 25_100..25_200;
 const LOG_LINES_SHOWN: usize = 100;
 const SERVES_MAX: Duration = Duration::from_secs(60);
@@ -68,8 +71,23 @@ impl Compose {
     /// One of the scripts at the repository's root, for this cluster.
     #[must_use]
     pub fn script(&self, name: &str) -> Command {
-        let mut script = Command::new(root().join(name));
-        script
+        self.beside(root().join(name))
+    }
+
+    /// A shell as its user has it: at the repository's root, with the cluster's
+    /// directory for a home and the proxy on port 443.
+    #[must_use]
+    pub fn shell(&self) -> Command {
+        let port = format!("connect-to = \"localhost:443:localhost:{}\"\n", self.port);
+        fs::write(self.home().join(".curlrc"), port).expect("write the settings of curl");
+        let mut shell = self.beside("bash");
+        shell.env("HOME", self.home()).env_remove("CURL_HOME");
+        shell
+    }
+
+    fn beside(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
             .current_dir(root())
             .env("RDB_HOME", self.home())
             .env("RDB_PREFIX", PREFIX)
@@ -77,7 +95,7 @@ impl Compose {
             .env("RDB_IMAGE", "rdb:test")
             .env("RDB_PROXY_IMAGE", "rdb-proxy:test")
             .env("COMPOSE_PROJECT_NAME", "rdbtest");
-        script
+        command
     }
 
     /// Where its data and certificates are.

@@ -12,6 +12,7 @@
 //! * [`Ledger`] remembers what was acknowledged and judges what is found.
 //! * [`scrape`] reads a node's metrics; [`prometheus`] is the real one, to read
 //!   them as well.
+//! * [`readme`] runs what the README tells its readers to paste.
 //! * [`workload`] keeps a cluster busy and fills a ledger; [`bulk`] loads rows.
 //!
 //! # Limits
@@ -42,6 +43,7 @@ pub mod node;
 pub mod process;
 pub mod prometheus;
 pub mod raw;
+pub mod readme;
 pub mod scrape;
 pub mod slot;
 pub mod workload;

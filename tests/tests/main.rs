@@ -27,4 +27,6 @@ mod metrics;
 #[cfg(test)]
 mod pause;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod snapshot;
