@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
-use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -16,6 +15,7 @@ use state::{Applied, Store};
 use crate::binding::Types;
 use crate::clock::ClusterClock;
 use crate::codec::Codec;
+use crate::group_time::GroupTime;
 use crate::handle::Handle;
 use crate::peers::Roster;
 use crate::request::forward;
@@ -63,6 +63,8 @@ pub struct Group {
     pub writer: Arc<Writer>,
     /// Its read gate.
     pub reader: Arc<Reader>,
+    /// Its time, as this replica knows it.
+    pub time: Arc<GroupTime>,
     /// Held while a snapshot from a peer arrives and is installed.
     pub arrival: Arc<Semaphore>,
     /// Leaders seen to take office.
@@ -75,8 +77,6 @@ pub struct Group {
     log: LogReader,
     /// What the log had taken in when the last snapshot was started.
     snapshot_at_bytes: AtomicU64,
-    /// The group's time when it was last seen to move, and when that was.
-    time_seen: Mutex<(u64, Instant)>,
 }
 
 impl Group {
@@ -98,7 +98,8 @@ impl Group {
         });
         let writer = Writer::new(gid, Arc::clone(&path) as Arc<dyn Propose>);
         let reader = Reader::new(gid, Arc::clone(&path) as Arc<dyn Confirm>);
-        let time_seen = Mutex::new((applied.borrow().group_time_ms, Instant::now()));
+        let time = Arc::<GroupTime>::default();
+        tokio::spawn(Arc::clone(&time).follow(applied.clone()));
         let snapshot_at_bytes = AtomicU64::new(0);
         Arc::new(Self {
             gid,
@@ -108,13 +109,13 @@ impl Group {
             applied,
             writer,
             reader,
+            time,
             arrival: Arc::new(Semaphore::new(1)),
             leader_changes,
             arrivals_failed: Counter::default(),
             path,
             log,
             snapshot_at_bytes,
-            time_seen,
         })
     }
 
@@ -128,19 +129,6 @@ impl Group {
     pub async fn start_snapshot(&self) -> bool {
         self.snapshot_at_bytes.store(self.log.appended_bytes(), Ordering::Relaxed);
         self.handle.build_snapshot().await.is_ok()
-    }
-
-    /// The group's time as this node estimates it: the last it saw, and what has
-    /// passed since. Never the wall clock, which may be anything.
-    #[must_use]
-    pub fn time_ms(&self) -> u64 {
-        let last_ms = self.applied.borrow().group_time_ms;
-        let mut seen = self.time_seen.lock();
-        if last_ms > seen.0 {
-            *seen = (last_ms, Instant::now());
-        }
-        let passed_ms = u64::try_from(seen.1.elapsed().as_millis()).unwrap_or(u64::MAX);
-        seen.0.saturating_add(passed_ms)
     }
 
     /// Waits until this replica has applied `index`.

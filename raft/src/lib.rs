@@ -15,8 +15,9 @@
 //!
 //! * [`node`] is one process; [`founding`] how processes become a cluster;
 //!   [`identity`] who a data directory is.
-//! * [`opening`] makes groups of files; [`group`] is one group's copy here;
-//!   [`handle`] its openraft instance; [`network`] openraft's way out.
+//! * [`opening`] makes groups of files; [`group`] is one group's copy here,
+//!   [`group_time`] what it knows of the time; [`handle`] its openraft instance;
+//!   [`network`] openraft's way out.
 //! * [`steward`] brings a group to what the meta group decided;
 //!   [`housekeeping`] takes snapshots; [`space`] watches the disk.
 //! * [`transport`] is authenticated connections, [`peers`] the members behind
@@ -38,8 +39,8 @@ pub mod door;
 pub mod figures;
 pub mod founding;
 pub mod group;
+pub mod group_time;
 pub mod handle;
-
 pub mod housekeeping;
 pub mod identity;
 pub mod message;

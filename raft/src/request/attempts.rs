@@ -201,7 +201,13 @@ pub(super) async fn attempt(
     };
     match answer {
         Some(Answer::Executed { outcome, replay }) => Ok(Tried::Executed { outcome, replay }),
-        Some(Answer::Rejected(rejection)) => rejected(rejection, issued_at_ms, attempts),
+        Some(Answer::Rejected(rejection)) => {
+            let tried = rejected(rejection, issued_at_ms, attempts)?;
+            if let Tried::Restamp(now_ms) = tried {
+                group.time.told(now_ms);
+            }
+            Ok(tried)
+        }
         None => {
             attempts.ambiguous = true;
             Ok(Tried::Again)
@@ -246,6 +252,7 @@ pub(super) fn header(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::group_time;
 
     const GROUP: GroupId = GroupId(7);
 
@@ -288,7 +295,7 @@ mod tests {
         assert_eq!(end.applied(), Applied::Unknown);
     }
 
-    /// A node that was down while a group was idle estimates its time too low.
+    /// A node that started just now does not know it, one that slept is behind.
     #[test]
     fn a_wrong_estimate_of_the_groups_time_fails_no_request() {
         let long_ago = 95_002;
@@ -303,6 +310,9 @@ mod tests {
         }
         let stale = Rejection::Stale { group_time_ms: 60_002 };
         assert!(matches!(rejected(stale, 1, &begun()), Ok(Tried::Restamp(60_002))));
+        let unknown = begun().issue_time(group_time::UNKNOWN_MS, 1_000);
+        let stale = Rejection::Stale { group_time_ms: long_ago };
+        assert!(matches!(rejected(stale, unknown, &open()), Ok(Tried::Restamp(95_002))));
     }
 
     #[test]

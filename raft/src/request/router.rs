@@ -186,7 +186,7 @@ impl Router {
                 }
             };
             let issued = *issued_at_ms.get_or_insert_with(|| {
-                attempts.issue_time(place.group.time_ms(), self.node.wall_ms())
+                attempts.issue_time(place.group.time.now_ms(), self.node.wall_ms())
             });
             let wall_ms = self.node.wall_ms();
             let command = Command {
@@ -221,7 +221,7 @@ impl Router {
         let meta = meta_group(running)?;
         let mut attempts = self.attempts(call);
         let fingerprint = operation.fingerprint();
-        let mut issued = attempts.issue_time(meta.time_ms(), self.node.wall_ms());
+        let mut issued = attempts.issue_time(meta.time.now_ms(), self.node.wall_ms());
         loop {
             let wall_ms = self.node.wall_ms();
             let command = MetaCommand {
