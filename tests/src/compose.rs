@@ -2,8 +2,10 @@
 //!
 //! Started by `startupDev.sh` from the binaries under test, in a directory, on a
 //! port and under names of its own, so that it leaves a cluster of the user's
-//! alone. Stopped by `stopDev.sh` when it is dropped.
+//! alone. Stopped by `stopDev.sh` when it is dropped. With [`FROM_SOURCE`] set the
+//! script builds the image itself, which takes minutes, as for its users.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
@@ -20,6 +22,9 @@ use crate::deadline::until;
 
 /// What stands before every container's name.
 pub const PREFIX: &str = "rdbtest_";
+/// The environment variable that says: build the image from source.
+pub const FROM_SOURCE: &str = "RDB_TEST_IMAGE_FROM_SOURCE";
+
 const PORTS: std::ops::Range<u16> = 25_100..25_200;
 const LOG_LINES_SHOWN: usize = 100;
 const SERVES_MAX: Duration = Duration::from_secs(60);
@@ -63,9 +68,12 @@ impl Compose {
     #[must_use]
     pub fn start_again(&self) -> String {
         let mut script = self.script("startupDev.sh");
-        let binaries = binary::path();
-        let binaries = binaries.parent().expect("a binary lies in a directory");
-        printed(script.arg("--binaries").arg(binaries))
+        if env::var_os(FROM_SOURCE).is_none() {
+            let binaries = binary::path();
+            let binaries = binaries.parent().expect("a binary lies in a directory");
+            script.arg("--binaries").arg(binaries);
+        }
+        printed(&mut script)
     }
 
     /// One of the scripts at the repository's root, for this cluster.
