@@ -17,9 +17,10 @@ the proxy, waits until every group has a leader, and prints how to ask it.
   --help                this text
 
 Settings, as environment variables:
-  RDB_HOME        where data and certificates go   [default: $HOME]
-  RDB_HTTPS_PORT  the proxy's port on 127.0.0.1    [default: 443]
-  RDB_GROUPS      data groups of a new cluster     [default: 2]
+  RDB_HOME          where data and certificates go              [default: $HOME]
+  RDB_HTTPS_PORT    the proxy's port on 127.0.0.1               [default: 443]
+  RDB_GROUPS        data groups of a new cluster                [default: 2]
+  RDB_DISK_RESERVE  free disk below which writes are refused    [default: 512MiB]
 TEXT
 }
 
@@ -81,7 +82,7 @@ make_volumes() {
 # So that stopDev.sh, and whoever calls Compose later, need no variables.
 write_variables() {
     local name
-    for name in RDB_HOME RDB_UID RDB_GID RDB_PREFIX RDB_HTTPS_PORT RDB_GROUPS RDB_IMAGE RDB_PROXY_IMAGE COMPOSE_PROJECT_NAME; do
+    for name in RDB_HOME RDB_UID RDB_GID RDB_PREFIX RDB_HTTPS_PORT RDB_GROUPS RDB_DISK_RESERVE RDB_IMAGE RDB_PROXY_IMAGE COMPOSE_PROJECT_NAME; do
         if [ -n "${!name:-}" ]; then printf '%s=%s\n' "$name" "${!name}"; fi
     done >"$RDB_HOME/rdb/compose.env"
 }

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use tests::compose::Compose;
+use tests::deadline::until;
 use tests::workload::{Size, Workload};
-use tests::{NODES, Protocol};
+use tests::{Command, NODES, Protocol};
 
 const PROGRESS_MAX: Duration = Duration::from_secs(30);
 
@@ -108,4 +109,28 @@ pub async fn all_die_and_come_back(compose: &Compose) {
     compose.docker(&["restart", &compose.proxy()]);
     load.wait_acknowledged(200, PROGRESS_MAX).await;
     judged(compose, load, true).await;
+}
+
+/// No node is ready then, and the proxy finds one all the same.
+pub async fn full_disks_leave_reads_and_deletes(compose: &Compose) {
+    let client = compose.client(Protocol::Http2);
+    client.ok(&Command::put_key("full", "k", "v")).await;
+    let up = ["up", "--detach", "--no-build"];
+    compose.compose_with("RDB_DISK_RESERVE", "1000000GiB", &up);
+    let asked = async |what: &str, command: Command, status: u16, applied: &str| {
+        until(what, PROGRESS_MAX, async || match client.send(&command).await {
+            Ok(answer) if answer.status == status && answer.header("rdb-applied") == applied => {
+                Ok(answer)
+            }
+            other => Err(format!("{other:?}")),
+        })
+        .await
+    };
+    asked("a refused write", Command::put_key("full", "other", "v"), 507, "no").await;
+    let row = asked("a read", Command::get_key("full", "k"), 200, "").await.triple();
+    assert_eq!(row.value, "v");
+    asked("a delete", Command::delete_key("full", "k"), 200, "").await;
+    compose.compose_with("RDB_DISK_RESERVE", "512MiB", &up);
+    compose.wait_whole().await;
+    client.ok(&Command::put_key("full", "k", "again")).await;
 }

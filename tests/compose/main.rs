@@ -55,6 +55,8 @@ mod tests {
         said("renewal");
         faults::all_die_and_come_back(&compose).await;
         said("all killed");
+        faults::full_disks_leave_reads_and_deletes(&compose).await;
+        said("full disks");
         containers::stopped_files_can_be_inspected(compose);
         said("stopped");
     }

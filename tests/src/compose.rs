@@ -82,6 +82,28 @@ impl Compose {
         self.beside(root().join(name))
     }
 
+    /// Runs Compose on the containers, as docs/operations.md shows, with one more
+    /// variable.
+    ///
+    /// # Panics
+    ///
+    /// If it fails.
+    pub fn compose_with(&self, variable: &str, value: &str, words: &[&str]) {
+        let mut plugin = Command::new("docker");
+        plugin.args(["compose", "version"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut compose = match plugin.status().is_ok_and(|status| status.success()) {
+            true => self.beside("docker"),
+            false => self.beside("docker-compose"),
+        };
+        if compose.get_program() == "docker" {
+            compose.arg("compose");
+        }
+        compose.args(["--project-name", "rdbtest", "--env-file"]);
+        compose.arg(self.home().join("rdb/compose.env"));
+        compose.args(["--file", "deploy/docker-compose.yml"]);
+        printed(compose.args(words).env(variable, value));
+    }
+
     /// A shell as its user has it: at the repository's root, with the cluster's
     /// directory for a home and the proxy on port 443.
     #[must_use]
