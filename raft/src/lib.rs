@@ -18,7 +18,8 @@
 //! * [`opening`] makes groups of files; [`group`] is one group's copy here;
 //!   [`handle`] its openraft instance; [`network`] openraft's way out.
 //! * [`steward`] brings a group to what the meta group decided;
-//!   [`housekeeping`] takes snapshots; [`space`] watches the disk.
+//!   [`housekeeping`] takes snapshots; [`space`] watches the disk, [`sizes`]
+//!   what log and states hold of it.
 //! * [`transport`] is authenticated connections, [`peers`] the members behind
 //!   them, [`door`] where they come in, [`switchboard`] which group they mean.
 //! * [`rebuild`] brings back a lost state from a peer.
@@ -50,6 +51,7 @@ pub mod peers;
 pub mod rebuild;
 pub mod replication;
 pub mod request;
+pub mod sizes;
 pub mod snapshot;
 pub mod space;
 pub mod status;

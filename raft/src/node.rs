@@ -33,6 +33,7 @@ use crate::identity::{Adopted, Identity, IdentityError};
 use crate::opening::{self, OpenError, Opened};
 use crate::peers::{Roster, Seeds};
 use crate::request::router::Router;
+use crate::sizes::{self, Sizes};
 use crate::space::Space;
 use crate::status;
 use crate::steward::Steward;
@@ -167,6 +168,7 @@ pub struct Node {
     seeds: Arc<Seeds>,
     clock: Arc<ClusterClock>,
     space: Arc<Space>,
+    sizes: Arc<Sizes>,
     switchboard: Arc<Switchboard>,
     reason: watch::Sender<String>,
     /// Groups that have not caught up since the start.
@@ -199,6 +201,7 @@ impl Node {
             registry,
             seeds: Arc::new(seeds),
             space: Arc::new(space),
+            sizes: Arc::default(),
             switchboard: Arc::default(),
             reason: watch::Sender::new("starting".to_owned()),
             behind: Mutex::default(),
@@ -303,6 +306,10 @@ impl Node {
             self.tasks.spawn(Arc::clone(self).catch_up(Arc::clone(group)));
         }
         self.tasks.spawn(Arc::clone(self).note_founded(Arc::clone(running)));
+        if let Some(wal) = self.wal() {
+            let (sizes, running) = (Arc::clone(&self.sizes), Arc::clone(running));
+            self.tasks.spawn(sizes::follow(sizes, running, wal, self.stop.clone()));
+        }
         self.tasks.spawn(housekeeping::snapshots(
             Arc::clone(running),
             self.options.data.clone(),
@@ -428,22 +435,27 @@ impl Node {
     /// What this node knows of the cluster.
     #[must_use]
     pub fn status(&self) -> api::status::Status {
-        let failure = self.readiness().into_iter().find_map(|check| check.failure);
+        let reason = self.readiness().into_iter().find_map(|check| check.failure);
+        let (name, space) = (&*self.options.name, self.space.figures());
+        let own = status::Own { name, reason, sizes: &self.sizes, space };
         match self.switchboard.running() {
-            Some(running) => status::of(&self.options.name, &running, failure),
-            None => status::alone(&self.options.name, &self.seeds, failure),
+            Some(running) => status::of(own, &running),
+            None => status::alone(own, &self.seeds),
         }
+    }
+
+    /// The log. Not used under the lock, which a stop takes from the runtime.
+    fn wal(&self) -> Option<wal::Wal> {
+        self.opened.lock().as_ref().map(|opened| opened.wal().clone())
     }
 
     /// What this node measures of itself. Blocks on the disk, briefly.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        // Not read under the lock, which a stop takes from the runtime.
-        let wal = self.opened.lock().as_ref().map(|opened| opened.wal().clone());
         let running = self.switchboard.running();
         Figures {
             groups: running.as_deref().map(figures::of_groups).unwrap_or_default(),
-            log: wal.map(|wal| wal.figures()),
+            log: self.wal().map(|wal| wal.figures()),
             space: Some(self.space.figures()),
             peers: self.seeds.others().map(|p| (p.name.clone(), p.is_reachable())).collect(),
         }
