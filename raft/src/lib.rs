@@ -18,7 +18,8 @@
 //! * [`opening`] makes groups of files; [`group`] is one group's copy here;
 //!   [`handle`] its openraft instance; [`network`] openraft's way out.
 //! * [`steward`] brings a group to what the meta group decided;
-//!   [`housekeeping`] takes snapshots; [`space`] watches the disk, [`sizes`]
+//!   [`housekeeping`] takes snapshots, those that were [`asked`] for first;
+//!   [`space`] watches the disk, [`sizes`]
 //!   what log and states hold of it.
 //! * [`transport`] is authenticated connections, [`peers`] the members behind
 //!   them, [`door`] where they come in, [`switchboard`] which group they mean.
@@ -31,6 +32,7 @@
 //!
 //! HTTP, files of configuration, signals: crate `server` and the binaries.
 
+pub mod asked;
 pub mod binding;
 pub mod campaign;
 pub mod clock;

@@ -17,18 +17,20 @@ use tokio_util::task::TaskTracker;
 
 use api::figures::Figures;
 use api::service::Check;
+use api::snapshot::Noted;
 use api::{GroupId, Operation, Refusal};
 use disk::fault::OrFault;
 use disk::lock::LockError;
 use disk::{DirectoryLock, Fault};
 
+use crate::asked::Asked;
 use crate::clock::{Clock, ClusterClock, Entropy};
 use crate::door;
 use crate::figures;
 use crate::founding::{self, Greeting, Registry};
 use crate::group::Group;
 use crate::handover;
-use crate::housekeeping;
+use crate::housekeeping::Housekeeper;
 use crate::identity::{Adopted, Identity, IdentityError};
 use crate::opening::{self, OpenError, Opened};
 use crate::peers::{Roster, Seeds};
@@ -169,6 +171,7 @@ pub struct Node {
     clock: Arc<ClusterClock>,
     space: Arc<Space>,
     sizes: Arc<Sizes>,
+    asked: Arc<Asked>,
     switchboard: Arc<Switchboard>,
     reason: watch::Sender<String>,
     /// Groups that have not caught up since the start.
@@ -202,6 +205,7 @@ impl Node {
             seeds: Arc::new(seeds),
             space: Arc::new(space),
             sizes: Arc::default(),
+            asked: Arc::default(),
             switchboard: Arc::default(),
             reason: watch::Sender::new("starting".to_owned()),
             behind: Mutex::default(),
@@ -310,12 +314,10 @@ impl Node {
             let (sizes, running) = (Arc::clone(&self.sizes), Arc::clone(running));
             self.tasks.spawn(sizes::follow(sizes, running, wal, self.stop.clone()));
         }
-        self.tasks.spawn(housekeeping::snapshots(
-            Arc::clone(running),
-            self.options.data.clone(),
-            self.options.storage.snapshot,
-            self.stop.clone(),
-        ));
+        let (data, trigger) = (self.options.data.clone(), self.options.storage.snapshot);
+        let (running, asked) = (Arc::clone(running), Arc::clone(&self.asked));
+        let housekeeper = Housekeeper::new(running, data, trigger, asked);
+        self.tasks.spawn(housekeeper.run(self.stop.clone()));
     }
 
     /// Waits until the group has applied what was committed when it first asked.
@@ -430,6 +432,16 @@ impl Node {
     #[must_use]
     pub fn wall_ms(&self) -> u64 {
         self.clock.wall_ms()
+    }
+
+    /// Marks every group here for a snapshot of what is applied now.
+    pub fn ask_snapshots(&self) -> Result<Noted, Refusal> {
+        let running = self.running()?;
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(Refusal::Stopping);
+        }
+        let node = self.options.name.clone();
+        Ok(Noted { node, groups: self.asked.mark_all(&running) })
     }
 
     /// What this node knows of the cluster.

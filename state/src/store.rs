@@ -240,7 +240,7 @@ impl Store {
             apply: meter.apply.read(),
             build: meter.build.read(),
             install: meter.install.read(),
-            builds_deferred: meter.builds_deferred.get(),
+            builds_deferred: self.builds_deferred(),
             snapshot_bytes: self.listed_snapshot().map(|file| file.bytes()),
             // Absent while a snapshot takes the state's place.
             used_bytes: self.used_bytes().ok(),
@@ -251,6 +251,12 @@ impl Store {
     #[must_use]
     pub fn listed_snapshot(&self) -> Option<SnapshotFile> {
         self.shared.shelf.files().into_iter().next()
+    }
+
+    /// Builds that were given up because the disk is nearly full.
+    #[must_use]
+    pub fn builds_deferred(&self) -> u64 {
+        self.shared.meter.builds_deferred.get()
     }
 
     pub(crate) fn note_deferred_build(&self) {
