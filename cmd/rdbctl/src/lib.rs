@@ -6,8 +6,8 @@
 //! * [`cli`] is the command line: verbs, flags, examples.
 //! * [`input`] reads a value from stdin, [`consent`] asks before destruction.
 //! * [`run`] makes the calls; [`mod@bench`] makes many.
-//! * [`rows`], [`place`], [`status`], [`health`], [`wait`] and [`settings`] turn
-//!   answers into text, with sheets ([`sheet`]) and sizes ([`size`]); [`failure`]
+//! * [`rows`], [`place`], [`status`], [`health`], [`wait`], [`snapshot`] and
+//!   [`settings`] turn answers into text, with sheets ([`sheet`]) and sizes ([`size`]); [`failure`]
 //!   turns errors into a message, a hint and one of the codes of [`exit`].
 //!
 //! # Not here
@@ -31,6 +31,7 @@ pub mod run;
 pub mod settings;
 pub mod sheet;
 pub mod size;
+pub mod snapshot;
 pub mod status;
 pub mod wait;
 
