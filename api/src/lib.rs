@@ -10,6 +10,7 @@
 //! * [`outcome`]: what the state machine answers. A replicated value, never an error.
 //! * [`refusal`]: why a node will not serve a call now, and whether it was applied.
 //! * [`service`]: what a node does for its doors: requests, answers, failures.
+//! * [`snapshot`]: what a node answers when it is asked to take snapshots.
 //! * [`status`]: what a node knows of the cluster, as `/v1/status` shows it.
 //! * [`wire`]: generated peer messages and the only conversions to and from them.
 //!
@@ -29,6 +30,7 @@ pub mod outcome;
 pub mod payload;
 pub mod refusal;
 pub mod service;
+pub mod snapshot;
 pub mod status;
 pub mod wire;
 

@@ -16,6 +16,7 @@ use crate::id::{GroupId, RequestId, ShardId};
 use crate::limits::{PROXY_CLOCK_LEAD_MAX, PROXY_REQUEST_AGE_MAX};
 use crate::outcome::Outcome;
 use crate::refusal::{Applied, Refusal};
+use crate::snapshot::Noted;
 use crate::status::Status;
 
 /// A running node, as its doors see it. Works on whichever node is asked:
@@ -56,7 +57,12 @@ pub trait Service: Send + Sync + 'static {
         call: Call,
     ) -> impl Future<Output = Result<Vec<String>, Failure>> + Send;
 
-    /// What this node knows of the cluster, without asking anyone.
+    /// Takes note that every group here shall take a snapshot. Returns at once:
+    /// cheap however often it is called.
+    fn ask_snapshots(&self) -> Result<Noted, Failure>;
+
+    /// What this node knows of the cluster, without asking anyone and without
+    /// touching the disk.
     fn status(&self) -> Status;
 
     /// Whether this node should get requests from a proxy, check by check.

@@ -21,10 +21,25 @@ pub struct Status {
     /// Why not, if not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What its disk holds and has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageStatus>,
     /// All nodes.
     pub nodes: Vec<NodeStatus>,
     /// All groups with a replica there.
     pub groups: Vec<GroupStatus>,
+}
+
+/// The disk of the node that answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageStatus {
+    /// Bytes of the log, of all groups; `None` before it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_bytes: Option<u64>,
+    /// What is free.
+    pub free_bytes: u64,
+    /// Below this, writes are refused.
+    pub reserve_bytes: u64,
 }
 
 /// One node, seen from the node that answers.
@@ -53,8 +68,25 @@ pub struct GroupStatus {
     pub applied: u64,
     /// Shards it owns.
     pub shards: usize,
+    /// Bytes of its state there; `None` before it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_bytes: Option<u64>,
+    /// The newest snapshot there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotStatus>,
     /// Its replicas.
     pub replicas: Vec<ReplicaStatus>,
+}
+
+/// A snapshot of a group, on the disk of the node that answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotStatus {
+    /// The last index in it.
+    pub index: u64,
+    /// Its size, compressed.
+    pub bytes: u64,
+    /// Its name in the folder of the group's state: `state_<sha256>.gz`.
+    pub file: String,
 }
 
 /// One replica of a group, seen from the node that answers.
@@ -126,6 +158,7 @@ mod tests {
             node_id: 3,
             ready: false,
             reason: Some("waiting".to_owned()),
+            storage: Some(StorageStatus { log_bytes: Some(70), free_bytes: 80, reserve_bytes: 90 }),
             nodes: vec![NodeStatus { name: "b".to_owned(), node_id: 4, reachable: true }],
             groups: vec![GroupStatus {
                 gid: 1,
@@ -134,6 +167,12 @@ mod tests {
                 committed: 9,
                 applied: 8,
                 shards: 512,
+                state_bytes: Some(60),
+                snapshot: Some(SnapshotStatus {
+                    index: 6,
+                    bytes: 50,
+                    file: "state_x.gz".to_owned(),
+                }),
                 replicas: vec![ReplicaStatus {
                     node: "b".to_owned(),
                     applied: Some(7),
@@ -143,12 +182,25 @@ mod tests {
         };
         let text = concat!(
             r#"{"cluster_id":"c1","node":"a","node_id":3,"ready":false,"reason":"waiting","#,
+            r#""storage":{"log_bytes":70,"free_bytes":80,"reserve_bytes":90},"#,
             r#""nodes":[{"name":"b","node_id":4,"reachable":true}],"#,
             r#""groups":[{"gid":1,"leader":"b","term":2,"committed":9,"applied":8,"shards":512,"#,
+            r#""state_bytes":60,"snapshot":{"index":6,"bytes":50,"file":"state_x.gz"},"#,
             r#""replicas":[{"node":"b","applied":7,"state":"leader"}]}]}"#,
         );
         assert_eq!(serde_json::to_string(&status).unwrap(), text);
         assert_eq!(serde_json::from_str::<Status>(text).unwrap(), status);
+    }
+
+    #[test]
+    fn what_an_older_node_does_not_say_is_absent() {
+        let group = concat!(
+            r#"{"gid":1,"leader":null,"term":2,"committed":9,"applied":8,"shards":512,"#,
+            r#""replicas":[]}"#,
+        );
+        let read: GroupStatus = serde_json::from_str(group).unwrap();
+        assert_eq!((read.state_bytes, &read.snapshot), (None, &None));
+        assert_eq!(serde_json::to_string(&read).unwrap(), group);
     }
 
     #[test]

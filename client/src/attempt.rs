@@ -90,6 +90,18 @@ pub(crate) async fn get(
     Ok((response.status(), body))
 }
 
+/// Posts nothing to `url` and waits at most `patience`. For what may be asked twice.
+pub(crate) async fn post(
+    http: &reqwest::Client,
+    url: Url,
+    patience: Duration,
+) -> Result<(StatusCode, HeaderMap, Vec<u8>), Failed> {
+    let sent = http.post(url).timeout(patience).header(ACCEPT, ACCEPTED).send().await;
+    let mut response = sent.map_err(|error| not_answered(&error))?;
+    let body = read(&mut response).await?;
+    Ok((response.status(), std::mem::take(response.headers_mut()), body))
+}
+
 /// An answer whose status no node gives there.
 pub(crate) fn wrong_status(status: StatusCode) -> Failed {
     lost(status.as_u16(), &format!("HTTP {status}"))
@@ -131,7 +143,8 @@ fn answered(headers: &HeaderMap, body: &[u8], as_what: fn(Answer) -> Attempt) ->
     }
 }
 
-fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failed {
+/// What an answer that is no success says.
+pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failed {
     let applied = match headers.get("rdb-applied").map(|value| value.as_bytes()) {
         Some(b"no") => Applied::No,
         Some(b"unknown") => Applied::Unknown,

@@ -18,6 +18,7 @@ use crate::health::{self, Health, Probe};
 use crate::locate::{Held, Located};
 use crate::request::{Payload, Request};
 use crate::retry::{Budget, Decision, Policy, Progress};
+use crate::snapshots::{self, Asked};
 use crate::status::{self, Seen};
 use crate::trace::{Step, Trace};
 
@@ -257,6 +258,13 @@ impl Client {
     pub async fn healths(&self, probe: Probe) -> Vec<Health> {
         let shared = &*self.shared;
         health::ask(&shared.http, &shared.urls, probe, shared.patience(), &shared.trace).await
+    }
+
+    /// Asks each endpoint's node to take snapshots, in the order they were given.
+    /// All are asked at once and none twice.
+    pub async fn ask_snapshots(&self) -> Vec<Asked> {
+        let shared = &*self.shared;
+        snapshots::ask(&shared.http, &shared.urls, shared.patience(), &shared.trace).await
     }
 
     async fn write<'r>(

@@ -38,6 +38,7 @@ pub mod health;
 mod locate;
 mod request;
 pub mod retry;
+pub mod snapshots;
 pub mod status;
 mod trace;
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use reqwest::{StatusCode, Url};
 
-pub use api::status::{GroupStatus, NodeStatus, ReplicaState, ReplicaStatus, Status};
+pub use api::status::{
+    GroupStatus, NodeStatus, ReplicaState, ReplicaStatus, SnapshotStatus, Status, StorageStatus,
+};
 
 use crate::attempt::{get, wrong_status};
 use crate::error::Error;

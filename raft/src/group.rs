@@ -122,13 +122,24 @@ impl Group {
     /// Bytes of log since the last snapshot, or since the start of the process.
     #[must_use]
     pub fn log_bytes_behind_snapshot(&self) -> u64 {
-        self.log.appended_bytes().saturating_sub(self.snapshot_at_bytes.load(Ordering::Relaxed))
+        self.appended_bytes().saturating_sub(self.snapshot_at_bytes.load(Ordering::Relaxed))
     }
 
-    /// Starts a snapshot, and counts the bytes of log from here on.
-    pub async fn start_snapshot(&self) -> bool {
-        self.snapshot_at_bytes.store(self.log.appended_bytes(), Ordering::Relaxed);
-        self.handle.build_snapshot().await.is_ok()
+    /// Bytes that the log has taken in since the start of the process.
+    #[must_use]
+    pub fn appended_bytes(&self) -> u64 {
+        self.log.appended_bytes()
+    }
+
+    /// There is a snapshot from when the log had taken in so many bytes.
+    pub fn count_log_from(&self, appended_bytes: u64) {
+        self.snapshot_at_bytes.store(appended_bytes, Ordering::Relaxed);
+    }
+
+    /// The last index in the newest snapshot on the disk.
+    #[must_use]
+    pub fn newest_snapshot(&self) -> Option<u64> {
+        self.store.listed_snapshot()?.header().last_index()
     }
 
     /// Waits until this replica has applied `index`.

@@ -19,7 +19,9 @@
 //!   [`group_time`] what it knows of the time; [`handle`] its openraft instance;
 //!   [`network`] openraft's way out.
 //! * [`steward`] brings a group to what the meta group decided;
-//!   [`housekeeping`] takes snapshots; [`space`] watches the disk.
+//!   [`housekeeping`] takes snapshots, those that were [`asked`] for first;
+//!   [`space`] watches the disk, [`sizes`]
+//!   what log and states hold of it.
 //! * [`transport`] is authenticated connections, [`peers`] the members behind
 //!   them, [`door`] where they come in, [`switchboard`] which group they mean.
 //! * [`rebuild`] brings back a lost state from a peer.
@@ -31,6 +33,7 @@
 //!
 //! HTTP, files of configuration, signals: crate `server` and the binaries.
 
+pub mod asked;
 pub mod binding;
 pub mod campaign;
 pub mod clock;
@@ -51,6 +54,7 @@ pub mod peers;
 pub mod rebuild;
 pub mod replication;
 pub mod request;
+pub mod sizes;
 pub mod snapshot;
 pub mod space;
 pub mod status;

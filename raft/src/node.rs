@@ -17,22 +17,25 @@ use tokio_util::task::TaskTracker;
 
 use api::figures::Figures;
 use api::service::Check;
+use api::snapshot::Noted;
 use api::{GroupId, Operation, Refusal};
 use disk::fault::OrFault;
 use disk::lock::LockError;
 use disk::{DirectoryLock, Fault};
 
+use crate::asked::Asked;
 use crate::clock::{Clock, ClusterClock, Entropy};
 use crate::door;
 use crate::figures;
 use crate::founding::{self, Greeting, Registry};
 use crate::group::Group;
 use crate::handover;
-use crate::housekeeping;
+use crate::housekeeping::Housekeeper;
 use crate::identity::{Adopted, Identity, IdentityError};
 use crate::opening::{self, OpenError, Opened};
 use crate::peers::{Roster, Seeds};
 use crate::request::router::Router;
+use crate::sizes::{self, Sizes};
 use crate::space::Space;
 use crate::status;
 use crate::steward::Steward;
@@ -167,6 +170,8 @@ pub struct Node {
     seeds: Arc<Seeds>,
     clock: Arc<ClusterClock>,
     space: Arc<Space>,
+    sizes: Arc<Sizes>,
+    asked: Arc<Asked>,
     switchboard: Arc<Switchboard>,
     reason: watch::Sender<String>,
     /// Groups that have not caught up since the start.
@@ -199,6 +204,8 @@ impl Node {
             registry,
             seeds: Arc::new(seeds),
             space: Arc::new(space),
+            sizes: Arc::default(),
+            asked: Arc::default(),
             switchboard: Arc::default(),
             reason: watch::Sender::new("starting".to_owned()),
             behind: Mutex::default(),
@@ -303,12 +310,14 @@ impl Node {
             self.tasks.spawn(Arc::clone(self).catch_up(Arc::clone(group)));
         }
         self.tasks.spawn(Arc::clone(self).note_founded(Arc::clone(running)));
-        self.tasks.spawn(housekeeping::snapshots(
-            Arc::clone(running),
-            self.options.data.clone(),
-            self.options.storage.snapshot,
-            self.stop.clone(),
-        ));
+        if let Some(wal) = self.wal() {
+            let (sizes, running) = (Arc::clone(&self.sizes), Arc::clone(running));
+            self.tasks.spawn(sizes::follow(sizes, running, wal, self.stop.clone()));
+        }
+        let (data, trigger) = (self.options.data.clone(), self.options.storage.snapshot);
+        let (running, asked) = (Arc::clone(running), Arc::clone(&self.asked));
+        let housekeeper = Housekeeper::new(running, data, trigger, asked);
+        self.tasks.spawn(housekeeper.run(self.stop.clone()));
     }
 
     /// Waits until the group has applied what was committed when it first asked.
@@ -425,25 +434,40 @@ impl Node {
         self.clock.wall_ms()
     }
 
+    /// Marks every group here for a snapshot of what is applied now.
+    pub fn ask_snapshots(&self) -> Result<Noted, Refusal> {
+        let running = self.running()?;
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(Refusal::Stopping);
+        }
+        let node = self.options.name.clone();
+        Ok(Noted { node, groups: self.asked.mark_all(&running) })
+    }
+
     /// What this node knows of the cluster.
     #[must_use]
     pub fn status(&self) -> api::status::Status {
-        let failure = self.readiness().into_iter().find_map(|check| check.failure);
+        let reason = self.readiness().into_iter().find_map(|check| check.failure);
+        let (name, space) = (&*self.options.name, self.space.figures());
+        let own = status::Own { name, reason, sizes: &self.sizes, space };
         match self.switchboard.running() {
-            Some(running) => status::of(&self.options.name, &running, failure),
-            None => status::alone(&self.options.name, &self.seeds, failure),
+            Some(running) => status::of(own, &running),
+            None => status::alone(own, &self.seeds),
         }
+    }
+
+    /// The log. Not used under the lock, which a stop takes from the runtime.
+    fn wal(&self) -> Option<wal::Wal> {
+        self.opened.lock().as_ref().map(|opened| opened.wal().clone())
     }
 
     /// What this node measures of itself. Blocks on the disk, briefly.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        // Not read under the lock, which a stop takes from the runtime.
-        let wal = self.opened.lock().as_ref().map(|opened| opened.wal().clone());
         let running = self.switchboard.running();
         Figures {
             groups: running.as_deref().map(figures::of_groups).unwrap_or_default(),
-            log: wal.map(|wal| wal.figures()),
+            log: self.wal().map(|wal| wal.figures()),
             space: Some(self.space.figures()),
             peers: self.seeds.others().map(|p| (p.name.clone(), p.is_reachable())).collect(),
         }

@@ -6,10 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use api::service::Service;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::response::Response;
+use axum::routing::{MethodRouter, any, get, post};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,7 +24,7 @@ use crate::metrics::requests::Requests;
 use crate::metrics::{self, SCRAPES_MAX};
 use crate::options::{BODY_BYTES_IN_FLIGHT, Options};
 use crate::throttle::Throttle;
-use crate::{health, introspect};
+use crate::{health, introspect, snapshots};
 
 /// What all routes share.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl<S: Service> Door<S> {
 
 /// Every route of the client door.
 pub(crate) fn router<S: Service>(door: Arc<Door<S>>) -> Router {
-    let read = |route| route_of_reads(route);
+    let read = |route| only::<S>("GET, HEAD", route);
     Router::new()
         .route("/command", any(command::answer::<S>))
         .route("/livez", read(get(health::live)))
@@ -83,18 +84,21 @@ pub(crate) fn router<S: Service>(door: Arc<Door<S>>) -> Router {
         .route("/metrics", read(get(metrics::scrape::<S>)))
         .route("/v1/status", read(get(introspect::status::<S>)))
         .route("/v1/limits", read(get(introspect::limits::<S>)))
+        .route("/v1/snapshots", only::<S>("POST", post(snapshots::ask::<S>)))
         .fallback(unknown_path)
         .layer(middleware::from_fn_with_state(Arc::clone(&door), sign::<S>))
         .with_state(door)
 }
 
-fn route_of_reads<S>(
-    route: axum::routing::MethodRouter<Arc<Door<S>>>,
-) -> axum::routing::MethodRouter<Arc<Door<S>>>
-where
-    S: Service,
-{
-    route.fallback(wrong_method)
+/// The route, which names its methods to who comes with another one.
+fn only<S: Service>(
+    methods: &'static str,
+    route: MethodRouter<Arc<Door<S>>>,
+) -> MethodRouter<Arc<Door<S>>> {
+    let allow = [(ALLOW, methods)];
+    route.fallback(move || async move {
+        (StatusCode::METHOD_NOT_ALLOWED, allow, "http method not allowed")
+    })
 }
 
 /// Signs every answer with the node's name and the request's own id.
@@ -115,9 +119,4 @@ async fn sign<S: Service>(
 
 async fn unknown_path() -> (StatusCode, &'static str) {
     (StatusCode::NOT_FOUND, "no such path; the data is behind POST /command")
-}
-
-async fn wrong_method(_: Method) -> Response {
-    let allow = [(axum::http::header::ALLOW, "GET, HEAD")];
-    (StatusCode::METHOD_NOT_ALLOWED, allow, "http method not allowed").into_response()
 }

@@ -10,10 +10,10 @@
 //! * [`options`] is what an operator may set, with the bounds of all else.
 //! * [`counters`] counts what happens before a request is one.
 //! * [`expiry`] knows until when the certificates in use are valid.
-//! * The private modules: `command` (the dialect), `health`, `introspect` and
-//!   `metrics` (the other routes), `refused` (every failure's one shape), `connection`,
-//!   `activity`, `stream` and `admission` (one connection's life and bounds),
-//!   `proxy` (what is taken from the proxy alone).
+//! * The private modules: `command` (the dialect), `health`, `introspect`,
+//!   `metrics` and `snapshots` (the other routes), `refused` (every failure's
+//!   one shape), `connection`, `activity`, `stream` and `admission` (one
+//!   connection's life and bounds), `proxy` (what is taken from the proxy alone).
 //!
 //! # Invariants
 //!
@@ -45,6 +45,7 @@ mod introspect;
 mod metrics;
 mod proxy;
 mod refused;
+mod snapshots;
 mod stream;
 mod throttle;
 

@@ -214,7 +214,7 @@ impl Store {
     /// Whether the log, purged up to `purged`, can bring this state up to date.
     #[must_use]
     pub fn check_log(&self, purged: Option<u64>) -> Check {
-        let newest = self.shared.shelf.files().first().and_then(|file| file.header().last_index());
+        let newest = self.listed_snapshot().and_then(|file| file.header().last_index());
         let applied = self.shared.applied.borrow().index();
         recovery::check(self.group(), applied, purged, newest)
     }
@@ -240,11 +240,23 @@ impl Store {
             apply: meter.apply.read(),
             build: meter.build.read(),
             install: meter.install.read(),
-            builds_deferred: meter.builds_deferred.get(),
-            snapshot_bytes: self.shared.shelf.files().first().map(SnapshotFile::bytes),
+            builds_deferred: self.builds_deferred(),
+            snapshot_bytes: self.listed_snapshot().map(|file| file.bytes()),
             // Absent while a snapshot takes the state's place.
             used_bytes: self.used_bytes().ok(),
         }
+    }
+
+    /// The newest snapshot, its content unchecked. Never waits for the disk.
+    #[must_use]
+    pub fn listed_snapshot(&self) -> Option<SnapshotFile> {
+        self.shared.shelf.files().into_iter().next()
+    }
+
+    /// Builds that were given up because the disk is nearly full.
+    #[must_use]
+    pub fn builds_deferred(&self) -> u64 {
+        self.shared.meter.builds_deferred.get()
     }
 
     pub(crate) fn note_deferred_build(&self) {

@@ -1,10 +1,14 @@
-//! Snapshot: does a node that was away too long come back whole?
+//! Snapshot: does a node that was away too long come back whole? And is there a
+//! snapshot when somebody asks for one?
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
+use api::snapshot::{Goal, Noted};
+use api::status::SnapshotStatus;
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 use tests::bulk::Bulk;
@@ -86,6 +90,87 @@ async fn snapshots_are_gzip_named_by_their_hash_and_old_ones_go() {
             assert!(snapshots.len() <= 2, "old ones stay: {snapshots:?}");
             snapshots.iter().for_each(|path| is_whole(path));
         }
+    }
+}
+
+/// Asks a node for snapshots, which it notes.
+async fn ask(node: &Node) -> Noted {
+    let answer = node.client.request("POST", "/v1/snapshots", "").await;
+    let answer = answer.unwrap_or_else(|none| panic!("{}: {}", node.name, none.why));
+    assert_eq!(answer.status, 202, "{}: {}", node.name, answer.text());
+    let noted: Noted = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(noted.node, node.name);
+    noted
+}
+
+/// The snapshots of a node, by group, once they hold what was noted.
+async fn taken(node: &Node, noted: &Noted) -> BTreeMap<u32, SnapshotStatus> {
+    until(&format!("snapshots of {}", node.name), READY_MAX, async || {
+        let status = node.status().await?;
+        let enough = |goal: &Goal| {
+            let snapshot = status.group(goal.gid)?.snapshot.clone();
+            Some((goal.gid, snapshot.filter(|snapshot| snapshot.index >= goal.index)?))
+        };
+        let all: Option<_> = noted.groups.iter().map(enough).collect();
+        all.ok_or_else(|| format!("{noted:?}: {status:?}"))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_snapshots_gets_them_and_another_only_of_what_is_new() {
+    let cluster = Cluster::start().await;
+    let node = cluster.node(0);
+    let answer = node.client.ok(&Command::put_key("users", "alice", "1")).await;
+    let written = answer.group().unwrap();
+    cluster.wait_caught_up(READY_MAX).await;
+    assert!(cluster.groups().into_iter().all(|gid| node.snapshots(gid).is_empty()));
+
+    let noted = ask(node).await;
+    assert!(noted.groups.iter().map(|goal| goal.gid).eq(cluster.groups()), "{noted:?}");
+    let first = taken(node, &noted).await;
+    for (&gid, snapshot) in &first {
+        let path = node.state(gid).join(&snapshot.file);
+        assert_eq!(node.snapshots(gid), std::slice::from_ref(&path));
+        assert_eq!(fs::metadata(&path).unwrap().len(), snapshot.bytes);
+        is_whole(&path);
+    }
+    let others = cluster.nodes.iter().filter(|other| other.index != node.index);
+    for other in others {
+        assert!(other.snapshots(written).is_empty(), "{} was not asked", other.name);
+    }
+
+    // At once there is nothing new; after another row there is, in its group.
+    ask(node).await;
+    node.client.ok(&Command::put_key("users", "alice", "2")).await;
+    cluster.wait_caught_up(READY_MAX).await;
+    let noted = ask(node).await;
+    let second = taken(node, &noted).await;
+    assert!(second[&written].index > first[&written].index);
+    is_whole(&node.state(written).join(&second[&written].file));
+    let page = scrape(node).await;
+    for Goal { gid, index } in noted.groups {
+        let series = format!("rdb_snapshot_build_duration_seconds_count{{group=\"{gid}\"}}");
+        // A new leader's first entry is news as well.
+        if index <= first[&gid].index {
+            assert_eq!((page.value(&series), &second[&gid]), (1.0, &first[&gid]), "group {gid}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_has_sizes() {
+    let cluster = Cluster::start().await;
+    for node in &cluster.nodes {
+        until(&format!("sizes of {}", node.name), READY_MAX, async || {
+            let status = node.status().await?;
+            let storage = status.storage.ok_or("no storage")?;
+            let measured = |bytes: Option<u64>| bytes.is_some_and(|bytes| bytes > 0);
+            let states = status.groups.iter().all(|group| measured(group.state_bytes));
+            let whole = measured(storage.log_bytes) && states && storage.free_bytes > 0;
+            whole.then_some(()).ok_or_else(|| format!("{status:?}"))
+        })
+        .await;
     }
 }
 

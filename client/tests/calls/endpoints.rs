@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use api::status::{GroupStatus, Status};
 use api::{GroupId, Refusal};
-use client::Step;
 use client::health::Probe;
+use client::snapshots::Goal;
+use client::{Error, Step};
 use parking_lot::Mutex;
 
 use crate::cluster::{Cluster, builder, impostor, nobody};
@@ -29,6 +31,25 @@ async fn every_endpoint_speaks_for_its_own_health() {
     let healths = client.healths(Probe::Live).await;
     assert!(healths[0].checkup.clone().unwrap().well);
     assert_eq!(healths[1].endpoint, format!("http://{}", doors[1]));
+}
+
+#[tokio::test]
+async fn every_endpoint_is_asked_for_snapshots_and_says_what_it_noted() {
+    let cluster = Cluster::start(1).await;
+    let group = GroupStatus { gid: 1, applied: 7, ..GroupStatus::default() };
+    let known = Status { node: "n0".to_owned(), groups: vec![group], ..Status::default() };
+    *cluster.fake.known.lock() = Some(known);
+    let page = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+    let doors = [cluster.doors[0], nobody().await, impostor(page).await];
+    let client = builder(&doors).build().unwrap();
+    let asked = client.ask_snapshots().await;
+    let noted = asked[0].noted.clone().unwrap();
+    assert_eq!((&*noted.node, &*noted.groups), ("n0", &[Goal { gid: 1, index: 7 }][..]));
+    assert!(asked[1].noted.is_err() && asked[2].noted.is_err(), "{asked:?}");
+
+    *cluster.fake.snapshots_refused.lock() = Some(Refusal::Stopping.into());
+    let refused = client.ask_snapshots().await.remove(0).noted;
+    assert!(matches!(refused, Err(Error::NotApplied { code, .. }) if code == "stopping"));
 }
 
 #[tokio::test]

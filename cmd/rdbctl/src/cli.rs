@@ -13,7 +13,7 @@ pub mod value;
 
 use clap::{Parser, Subcommand};
 
-pub use cluster::{Bench, ClusterVerb, Health, InspectKey, Status, Wait};
+pub use cluster::{Bench, ClusterVerb, Health, InspectKey, Snapshot, Status, Wait};
 pub use data::{
     Collections, Consistency, DataVerb, Find, Fresh, Get, Once, Order, Part, Put, Scan,
 };

@@ -6,9 +6,9 @@
 //! * [`cli`] is the command line: verbs, flags, examples.
 //! * [`input`] reads a value from stdin, [`consent`] asks before destruction.
 //! * [`run`] makes the calls; [`mod@bench`] makes many.
-//! * [`rows`], [`place`], [`status`], [`health`], [`wait`] and [`settings`] turn
-//!   answers into text, [`failure`] turns errors into a message, a hint and one
-//!   of the codes of [`exit`].
+//! * [`rows`], [`place`], [`status`], [`health`], [`wait`], [`snapshot`] and
+//!   [`settings`] turn answers into text, with sheets ([`sheet`]) and sizes ([`size`]); [`failure`]
+//!   turns errors into a message, a hint and one of the codes of [`exit`].
 //!
 //! # Not here
 //!
@@ -30,6 +30,8 @@ pub mod rows;
 pub mod run;
 pub mod settings;
 pub mod sheet;
+pub mod size;
+pub mod snapshot;
 pub mod status;
 pub mod wait;
 

@@ -24,6 +24,7 @@ use api::figures::Figures;
 use api::service::{
     Call, Consistency, Failure, Found, Get, Page, Ran, Route, Scan, Service, Write, Written,
 };
+use api::snapshot::Noted;
 use api::status::Status;
 use api::{
     CollectionId, Command, GroupId, MetaCommand, MetaOperation, Operation, Outcome, Refusal,
@@ -346,6 +347,10 @@ impl Service for Router {
         let running = self.running()?;
         let view = self.fresh_meta_view(&running, &mut self.attempts(call)).await?;
         Ok(view.collection_names())
+    }
+
+    fn ask_snapshots(&self) -> Result<Noted, Failure> {
+        Ok(self.node.ask_snapshots()?)
     }
 
     fn status(&self) -> Status {

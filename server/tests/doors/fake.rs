@@ -15,7 +15,8 @@ use api::service::{
     Bounds, Call, Check, Consistency, Failure, Found, Get, OutsideId, Page, Ran, Range, Route, Row,
     Scan, Service, Write, Written,
 };
-use api::status::Status;
+use api::snapshot::{Goal, Noted};
+use api::status::{GroupStatus, Status};
 use api::{Condition, Fingerprint, GroupId, Operation, Outcome, RequestId, Verdict};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -32,6 +33,9 @@ pub struct Fake {
     /// What it says of the cluster, instead of next to nothing.
     pub known: Mutex<Option<Status>>,
     pub figures: Mutex<Figures>,
+    /// How often it was asked for snapshots, and why it would not note that.
+    pub snapshots_asked: AtomicUsize,
+    pub snapshots_refused: Mutex<Option<Failure>>,
     /// What the last call carried.
     pub last_call: Mutex<Option<Call>>,
     pub last_consistency: Mutex<Option<Consistency>>,
@@ -207,6 +211,16 @@ impl Service for Fake {
     async fn list_collections(&self, call: Call) -> Result<Vec<String>, Failure> {
         self.mishap(call).await?;
         Ok(self.world.lock().collections.keys().cloned().collect())
+    }
+
+    fn ask_snapshots(&self) -> Result<Noted, Failure> {
+        self.snapshots_asked.fetch_add(1, Ordering::SeqCst);
+        if let Some(failure) = self.snapshots_refused.lock().clone() {
+            return Err(failure);
+        }
+        let Status { node, groups, .. } = self.status();
+        let goal = |group: &GroupStatus| Goal { gid: group.gid, index: group.applied };
+        Ok(Noted { node, groups: groups.iter().map(goal).collect() })
     }
 
     fn status(&self) -> Status {

@@ -15,5 +15,6 @@ mod health;
 mod hostile;
 mod metrics;
 mod proxy;
+mod snapshots;
 mod sockets;
 mod tls;

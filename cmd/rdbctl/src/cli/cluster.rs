@@ -1,4 +1,4 @@
-//! Cluster: the verbs that look at nodes and groups.
+//! Cluster: the verbs that look at nodes and groups, or have them do something.
 
 use std::time::Duration;
 
@@ -42,6 +42,17 @@ With -q only the endpoints that are not ready are shown: if all are, nothing.")]
 
 A node that no endpoint leads to counts as ready if another node reaches it.")]
     Wait(Wait),
+    /// Have each endpoint's node take a snapshot of its groups now, and wait until they are there.
+    #[command(after_help = "Examples:
+  rdbctl snapshot
+  rdbctl snapshot -e localhost:8443                 of one node
+  rdbctl snapshot --for 10m -o ndjson
+
+A group whose newest snapshot holds all that is applied takes no other. The files lie in the
+node's data directory under state/<GROUP>, and may be copied while it runs. Exit code 5 if
+they are not all there in time; the nodes go on all the same. Behind a proxy one node is
+asked: give --endpoints the address of each.")]
+    Snapshot(Snapshot),
     /// Show where a row lives: its shard, group and leader, and who answered.
     #[command(after_help = "Examples:
   rdbctl inspect-key users alice
@@ -103,6 +114,20 @@ pub struct Wait {
         value_name = "TIME",
         value_parser = duration,
         default_value = "60s"
+    )]
+    pub patience: Duration,
+}
+
+/// The arguments of `snapshot`.
+#[derive(Debug, Args)]
+pub struct Snapshot {
+    /// How long to wait.
+    #[arg(
+        id = "patience",
+        long = "for",
+        value_name = "TIME",
+        value_parser = duration,
+        default_value = "2m"
     )]
     pub patience: Duration,
 }

@@ -1,4 +1,4 @@
-//! Cluster: asks nodes how they and their groups are.
+//! Cluster: asks nodes how they and their groups are, and for snapshots.
 
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -8,12 +8,13 @@ use client::Error;
 use client::health::Probe;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::cli::{ClusterVerb, Form, Health, InspectKey, Status, Voice, Wait};
+use crate::cli::{ClusterVerb, Form, Health, InspectKey, Snapshot, Status, Voice, Wait};
 use crate::exit::Exit;
 use crate::failure::{Failure, silence};
 use crate::output::{self, Progress};
 use crate::place::Place;
-use crate::run::{Contact, Done, bench, read_failure, undelivered};
+use crate::run::{Contact, Done, bench, deliver, read_failure, undelivered};
+use crate::snapshot::Round;
 use crate::status::{Report, list, problem, screen};
 use crate::{health, place, wait};
 
@@ -30,6 +31,7 @@ pub(super) async fn perform(contact: &Contact, verb: &ClusterVerb) -> Result<Don
         ClusterVerb::Groups => Ok(list::groups(&report(contact).await?, form).into()),
         ClusterVerb::Health(args) => health(contact, args, form).await,
         ClusterVerb::Wait(args) => wait(contact, args, form).await,
+        ClusterVerb::Snapshot(args) => snapshot(contact, args, form).await,
         ClusterVerb::InspectKey(args) => inspect(contact, args, form).await,
         ClusterVerb::Bench(args) => bench::perform(contact, args, form).await,
     }
@@ -126,6 +128,35 @@ async fn wait(contact: &Contact, args: &Wait, form: Form) -> Result<Done, Failur
         hint: "`rdbctl status` shows more; --for waits longer, --nodes is content with fewer"
             .to_owned(),
     })
+}
+
+async fn snapshot(contact: &Contact, args: &Snapshot, form: Form) -> Result<Done, Failure> {
+    let deadline = Instant::now() + args.patience;
+    let asked = contact.client.ask_snapshots().await;
+    let deaf = asked.iter().map(|asked| (&*asked.endpoint, asked.noted.as_ref().err()));
+    if let Some(failure) = all_silent(deaf, "no endpoint takes a snapshot") {
+        return Err(failure);
+    }
+    let mut round = Round::of(&asked);
+    let mut progress = Progress::new(contact.voice);
+    while let Ok(seen) = timeout_at(deadline, contact.client.statuses()).await {
+        round.look(&seen);
+        if round.is_over() {
+            break;
+        }
+        progress.tell(&round.progress());
+        if timeout_at(deadline, sleep(WAIT_PAUSE)).await.is_err() {
+            break;
+        }
+    }
+    drop(progress);
+    let text = round.render(form);
+    let Some((what, hint)) = round.shortfall() else {
+        return Ok(Done { text, note: round.note(), ..Done::default() });
+    };
+    // What is there is there, whatever else is not.
+    let _read_or_not = deliver(&text)?;
+    Err(Failure { exit: Exit::Unavailable, message: what, hint: hint.to_owned() })
 }
 
 async fn inspect(contact: &Contact, args: &InspectKey, form: Form) -> Result<Done, Failure> {

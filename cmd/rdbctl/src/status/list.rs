@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::cli::Form;
 use crate::sheet::Sheet;
 use crate::status::report::{Node, Report};
-use crate::status::screen::{group_sheet, or_dash, reachable, ready};
+use crate::status::screen::{free_size, group_sheet, log_size, or_dash, reachable, ready};
 
 /// A node, with what its replicas do.
 #[derive(Serialize)]
@@ -34,7 +34,8 @@ impl<'r> Member<'r> {
 #[must_use]
 pub fn nodes(report: &Report, form: Form) -> String {
     let members: Vec<_> = report.nodes.iter().map(|node| Member::of(node, report)).collect();
-    let mut sheet = Sheet::new(["NODE", "ID", "READY", "REACHABLE", "LEADS", "LAG", "WHY NOT"]);
+    let state = ["NODE", "ID", "READY", "REACHABLE", "LEADS", "LAG"];
+    let mut sheet = Sheet::new(state.into_iter().chain(["LOG", "FREE", "WHY NOT"]));
     for Member { node, leads, lag } in &members {
         let leads: Vec<_> = leads.iter().map(ToString::to_string).collect();
         sheet.add([
@@ -44,6 +45,8 @@ pub fn nodes(report: &Report, form: Form) -> String {
             reachable(node).to_owned(),
             or_dash((!leads.is_empty()).then(|| leads.join(","))),
             lag.map_or("?".to_owned(), |lag| lag.to_string()),
+            log_size(node, form),
+            free_size(node, form),
             node.reason.clone().unwrap_or_default(),
         ]);
     }
@@ -53,7 +56,7 @@ pub fn nodes(report: &Report, form: Form) -> String {
 /// The groups, by id.
 #[must_use]
 pub fn groups(report: &Report, form: Form) -> String {
-    group_sheet(report).render(form, || report.groups.iter().map(object).collect())
+    group_sheet(report, form).render(form, || report.groups.iter().map(object).collect())
 }
 
 fn object(it: &impl Serialize) -> Value {

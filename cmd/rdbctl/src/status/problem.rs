@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::status::report::{Group, Report};
+use crate::size::short;
+use crate::status::report::{Group, Node, Report};
 
 /// Behind by more than this is more than the time between two answers explains.
 pub const LAG_ENTRIES_MAX: u64 = 1_000;
@@ -111,7 +112,17 @@ fn nodes(report: &Report, found: &mut Vec<Problem>) {
                 "/readyz?verbose of that node lists its checks",
             ));
         }
+        found.extend(no_room(node));
     }
+}
+
+fn no_room(node: &Node) -> Option<Problem> {
+    let storage = node.storage.filter(|storage| storage.free_bytes < storage.reserve_bytes)?;
+    let (free, reserve) = (short(storage.free_bytes), short(storage.reserve_bytes));
+    Some(Problem::new(
+        format!("{} has {free} of free disk, less than its reserve of {reserve}", node.name),
+        "make room there; until then writes are refused, while reads and deletes go on",
+    ))
 }
 
 fn lag(group: &Group, report: &Report, found: &mut Vec<Problem>) {

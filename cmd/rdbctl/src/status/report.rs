@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use client::status::{GroupStatus, ReplicaState, Seen, Status};
+use client::status::{GroupStatus, ReplicaState, Seen, SnapshotStatus, Status, StorageStatus};
 use serde::Serialize;
 
 use crate::failure::silence;
@@ -52,6 +52,8 @@ pub struct Node {
     pub reachable: bool,
     /// The other nodes that answered and do not reach it.
     pub unreachable_from: Vec<String>,
+    /// What its disk holds and has left, if it was asked.
+    pub storage: Option<StorageStatus>,
 }
 
 /// A group.
@@ -69,6 +71,10 @@ pub struct Group {
     pub applied: u64,
     /// Shards it owns.
     pub shards: usize,
+    /// Bytes of its state: at its leader, or else the most that a node has.
+    pub state_bytes: Option<u64>,
+    /// Its newest snapshot: at its leader, or else the newest that a node has.
+    pub snapshot: Option<SnapshotStatus>,
     /// Its replicas, in the order of their nodes' names.
     pub replicas: Vec<Replica>,
     /// How many more nodes it may lose and go on; `None` if it has no majority now.
@@ -154,6 +160,7 @@ fn nodes(answers: &[&Status]) -> Vec<Node> {
         own.ready = Some(status.ready);
         own.reason.clone_from(&status.reason);
         own.reachable = true;
+        own.storage = status.storage;
         for other in &status.nodes {
             let node = nodes.entry(&other.name).or_default();
             node.node_id = node.node_id.max(other.node_id);
@@ -194,6 +201,9 @@ impl View<'_> {
 
 fn merged(views: &[View<'_>], nodes: &[Node]) -> Option<Group> {
     let best = views.iter().max_by_key(|view| view.authority())?;
+    // Each replica measures itself: of several, the leader's counts.
+    let leader = views.iter().find(|view| Some(view.from) == best.group.leader.as_deref());
+    let heard = || leader.map_or(views, std::slice::from_ref).iter().map(|view| view.group);
     let committed = views.iter().map(|view| view.group.committed).max().unwrap_or(0);
     let mut replicas: Vec<_> = best.group.replicas.iter().collect();
     replicas.sort_by(|a, b| a.node.cmp(&b.node));
@@ -217,6 +227,11 @@ fn merged(views: &[View<'_>], nodes: &[Node]) -> Option<Group> {
         committed,
         applied: best.group.applied,
         shards: best.group.shards,
+        state_bytes: heard().filter_map(|group| group.state_bytes).max(),
+        snapshot: heard()
+            .filter_map(|group| group.snapshot.as_ref())
+            .max_by_key(|it| it.index)
+            .cloned(),
         spare: spare(&replicas, nodes),
         replicas,
     })

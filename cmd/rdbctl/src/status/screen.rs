@@ -1,7 +1,7 @@
 //! Screen: the report and its problems, as text.
 //!
 //! For people one table of nodes, with a column per group for the replicas'
-//! lag, and one of groups. Programs get everything.
+//! lag, and one of groups, within about 100 columns. Programs get everything.
 
 use std::fmt::Write;
 
@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use crate::cli::Form;
 use crate::sheet::{Sheet, visible};
+use crate::size::shown;
 use crate::status::problem::Problem;
 use crate::status::report::{Group, Node, Report};
 
 /// Groups whose lag has a column of its own: more do not fit a screen.
-const LAG_COLUMNS_MAX: usize = 8;
+const LAG_COLUMNS_MAX: usize = 4;
 
 #[derive(Serialize)]
 struct Everything<'a> {
@@ -46,7 +47,8 @@ fn screen(report: &Report, problems: &[Problem]) -> String {
         write!(text, "\n{}", node_sheet(report).table()).expect("writing to a string cannot fail");
     }
     if !report.groups.is_empty() {
-        write!(text, "\n{}", group_sheet(report).table()).expect("writing to a string cannot fail");
+        write!(text, "\n{}", group_sheet(report, Form::Table).table())
+            .expect("writing to a string cannot fail");
     }
     for problem in problems {
         let (what, hint) = (visible(&problem.what), visible(&problem.hint));
@@ -83,9 +85,9 @@ fn health_line(report: &Report, problems: &[Problem]) -> String {
 }
 
 fn node_sheet(report: &Report) -> Sheet {
-    let shown = || report.groups.iter().take(LAG_COLUMNS_MAX);
-    let columns = ["NODE", "ID", "READY", "REACHABLE"].map(str::to_owned);
-    let lags = shown().map(|group| format!("LAG {}", group.gid));
+    let lagging = || report.groups.iter().take(LAG_COLUMNS_MAX);
+    let columns = ["NODE", "ID", "READY", "REACHABLE", "LOG", "FREE"].map(str::to_owned);
+    let lags = lagging().map(|group| format!("LAG {}", group.gid));
     let mut sheet = Sheet::new(columns.into_iter().chain(lags));
     for node in &report.nodes {
         let cells = [
@@ -93,8 +95,10 @@ fn node_sheet(report: &Report) -> Sheet {
             or_dash((node.node_id > 0).then_some(node.node_id)),
             ready(node).to_owned(),
             reachable(node).to_owned(),
+            log_size(node, Form::Table),
+            free_size(node, Form::Table),
         ];
-        sheet.add(cells.into_iter().chain(shown().map(|group| lag(group, node))));
+        sheet.add(cells.into_iter().chain(lagging().map(|group| lag(group, node))));
     }
     sheet
 }
@@ -115,6 +119,16 @@ pub(super) fn reachable(node: &Node) -> &'static str {
     }
 }
 
+/// Sizes are a node's own to know.
+pub(super) fn log_size(node: &Node, form: Form) -> String {
+    let log_bytes = node.storage.and_then(|storage| storage.log_bytes);
+    or_dash(log_bytes.map(|bytes| shown(bytes, form)))
+}
+
+pub(super) fn free_size(node: &Node, form: Form) -> String {
+    or_dash(node.storage.map(|storage| shown(storage.free_bytes, form)))
+}
+
 /// `-`: no replica there. `?`: nobody who answered can know.
 fn lag(group: &Group, node: &Node) -> String {
     match group.replicas.iter().find(|replica| replica.node == node.name) {
@@ -123,9 +137,11 @@ fn lag(group: &Group, node: &Node) -> String {
     }
 }
 
-pub(super) fn group_sheet(report: &Report) -> Sheet {
-    let columns = ["GROUP", "LEADER", "TERM", "COMMITTED", "APPLIED", "SHARDS", "REPLICAS"];
-    let mut sheet = Sheet::new(columns);
+/// The cells are as `form` shows them.
+pub(super) fn group_sheet(report: &Report, form: Form) -> Sheet {
+    let positions = ["GROUP", "LEADER", "TERM", "COMMITTED", "APPLIED"];
+    let extent = ["SHARDS", "REPLICAS", "SIZE", "SNAPSHOT"];
+    let mut sheet = Sheet::new(positions.into_iter().chain(extent));
     for group in &report.groups {
         let gid = match group.gid {
             0 => "0 (meta)".to_owned(),
@@ -141,9 +157,19 @@ pub(super) fn group_sheet(report: &Report) -> Sheet {
             group.applied.to_string(),
             group.shards.to_string(),
             format!("{reachable} of {}", group.replicas.len()),
+            state_size(group, form),
+            snapshot(group),
         ]);
     }
     sheet
+}
+
+fn state_size(group: &Group, form: Form) -> String {
+    or_dash(group.state_bytes.map(|bytes| shown(bytes, form)))
+}
+
+fn snapshot(group: &Group) -> String {
+    or_dash(group.snapshot.as_ref().map(|snapshot| snapshot.index))
 }
 
 /// A line per thing; the first field says what it is.
@@ -159,6 +185,8 @@ fn plain(report: &Report, problems: &[Problem]) -> String {
             node.node_id.to_string(),
             ready(node).to_owned(),
             reachable(node).to_owned(),
+            log_size(node, Form::Plain),
+            free_size(node, Form::Plain),
         ]);
     }
     for group in &report.groups {
@@ -170,6 +198,8 @@ fn plain(report: &Report, problems: &[Problem]) -> String {
             group.committed.to_string(),
             group.applied.to_string(),
             group.shards.to_string(),
+            state_size(group, Form::Plain),
+            snapshot(group),
         ]);
         for replica in &group.replicas {
             lines.push(vec![
@@ -185,11 +215,11 @@ fn plain(report: &Report, problems: &[Problem]) -> String {
     for problem in problems {
         lines.push(vec!["problem".to_owned(), problem.what.clone(), problem.hint.clone()]);
     }
-    let shown = |line: &Vec<String>| {
+    let joined = |line: &Vec<String>| {
         let fields: Vec<_> = line.iter().map(|field| visible(field)).collect();
         fields.join("\t") + "\n"
     };
-    lines.iter().map(shown).collect()
+    lines.iter().map(joined).collect()
 }
 
 pub(super) fn or_dash(value: Option<impl ToString>) -> String {

@@ -1,7 +1,10 @@
 //! Tests of the status screen: from nodes' answers to the text.
 
 use client::Error;
-use client::status::{GroupStatus, NodeStatus, ReplicaState, ReplicaStatus, Seen, Status};
+use client::status::{
+    GroupStatus, NodeStatus, ReplicaState, ReplicaStatus, Seen, SnapshotStatus, Status,
+    StorageStatus,
+};
 
 use crate::cli::Form;
 use crate::status::problem::{LAG_ENTRIES_MAX, problems};
@@ -25,8 +28,15 @@ fn group(me: &str, gid: u32, committed: u64) -> GroupStatus {
         committed,
         applied: committed,
         shards: if gid == 0 { 0 } else { 1024 },
+        // Replicas of one state may differ in what they hold for it.
+        state_bytes: Some(if leads { 1_300_000 } else { 2 << 20 }),
+        snapshot: (gid == 1).then(|| snapshot(if leads { 40 } else { 70 })),
         replicas: replicas.into(),
     }
+}
+
+fn snapshot(index: u64) -> SnapshotStatus {
+    SnapshotStatus { index, bytes: 5_000, file: format!("state_{index}.gz") }
 }
 
 /// What `me` says while it reaches only the nodes of `reached`.
@@ -42,6 +52,11 @@ fn status(me: &str, reached: &[&str], committed: u64) -> Status {
         node_id: place as u64 + 1,
         ready: true,
         reason: None,
+        storage: Some(StorageStatus {
+            log_bytes: Some(70 << 20),
+            free_bytes: 5 << 30,
+            reserve_bytes: 512 << 20,
+        }),
         nodes: nodes.collect(),
         groups: vec![group(me, 0, 10), group(me, 1, committed)],
     }
@@ -76,14 +91,14 @@ fn a_healthy_cluster_is_one_screen() {
 cluster c1: 3 nodes, 2 groups, 1024 shards
 healthy; tolerates the loss of 1 more node
 
-NODE  ID  READY  REACHABLE  LAG 0  LAG 1
-a     1   yes    yes        0      0
-b     2   yes    yes        0      2
-c     3   yes    yes        0      0
+NODE  ID  READY  REACHABLE  LOG       FREE     LAG 0  LAG 1
+a     1   yes    yes        70.0 MiB  5.0 GiB  0      0
+b     2   yes    yes        70.0 MiB  5.0 GiB  0      2
+c     3   yes    yes        70.0 MiB  5.0 GiB  0      0
 
-GROUP     LEADER  TERM  COMMITTED  APPLIED  SHARDS  REPLICAS
-0 (meta)  a       2     10         10       0       3 of 3
-1         a       2     99         99       1024    3 of 3
+GROUP     LEADER  TERM  COMMITTED  APPLIED  SHARDS  REPLICAS  SIZE     SNAPSHOT
+0 (meta)  a       2     10         10       0       3 of 3    1.2 MiB  -
+1         a       2     99         99       1024    3 of 3    1.2 MiB  40
 ";
     assert_eq!(shown(&all, Form::Table), expected);
 }
@@ -95,14 +110,14 @@ fn a_node_that_is_gone_is_the_first_thing_one_reads() {
 cluster c1: 3 nodes, 2 groups, 1024 shards
 4 problems; tolerates no further loss
 
-NODE  ID  READY      REACHABLE  LAG 0  LAG 1
-a     1   yes        yes        0      0
-b     2   yes        yes        0      0
-c     3   not asked  no         0      0
+NODE  ID  READY      REACHABLE  LOG       FREE     LAG 0  LAG 1
+a     1   yes        yes        70.0 MiB  5.0 GiB  0      0
+b     2   yes        yes        70.0 MiB  5.0 GiB  0      0
+c     3   not asked  no         -         -        0      0
 
-GROUP     LEADER  TERM  COMMITTED  APPLIED  SHARDS  REPLICAS
-0 (meta)  a       2     10         10       0       2 of 3
-1         a       2     99         99       1024    2 of 3
+GROUP     LEADER  TERM  COMMITTED  APPLIED  SHARDS  REPLICAS  SIZE     SNAPSHOT
+0 (meta)  a       2     10         10       0       2 of 3    1.2 MiB  -
+1         a       2     99         99       1024    2 of 3    1.2 MiB  40
 
 problem: group 0 cannot lose one more of its 2 reachable replicas
    hint: start again: c
@@ -124,14 +139,14 @@ fn plain_has_a_line_per_thing() {
     let expected = "\
 cluster\tc1
 spare\t1
-node\ta\t1\tnot asked\tyes
-node\tb\t2\tyes\tyes
-node\tc\t3\tnot asked\tyes
-group\t0\ta\t2\t10\t10\t0
+node\ta\t1\tnot asked\tyes\t-\t-
+node\tb\t2\tyes\tyes\t73400320\t5368709120
+node\tc\t3\tnot asked\tyes\t-\t-
+group\t0\ta\t2\t10\t10\t0\t2097152\t-
 replica\t0\ta\tleader\t-\t-
 replica\t0\tb\tfollower\t10\t0
 replica\t0\tc\tfollower\t-\t-
-group\t1\ta\t2\t99\t99\t1024
+group\t1\ta\t2\t99\t99\t1024\t2097152\t70
 replica\t1\ta\tleader\t-\t-
 replica\t1\tb\tfollower\t99\t0
 replica\t1\tc\tfollower\t-\t-
@@ -147,6 +162,10 @@ fn json_has_everything_and_what_is_wrong_with_it() {
     assert_eq!(json["spare"], 0);
     assert_eq!(json["nodes"][2]["reachable"], false);
     assert_eq!(json["groups"][1]["replicas"][0]["state"], "leader");
+    assert_eq!(json["nodes"][0]["storage"]["free_bytes"], 5_368_709_120_u64);
+    assert_eq!(json["nodes"][1]["storage"], serde_json::Value::Null);
+    assert_eq!(json["groups"][1]["state_bytes"], 1_300_000);
+    assert_eq!(json["groups"][1]["snapshot"]["file"], "state_40.gz");
     assert_eq!(json["endpoints"][1]["node"], serde_json::Value::Null);
     assert_eq!(json["problems"].as_array().unwrap().len(), 4);
 }
@@ -175,6 +194,43 @@ fn a_group_that_elects_is_told_from_one_that_cannot() {
     leaderless.groups[1].leader = None;
     let wrongs = wrongs(&[seen(leaderless)]);
     assert_eq!(wrongs, ["group 1 has no leader, though 3 of 3 replicas are reachable"]);
+}
+
+#[test]
+fn of_sizes_the_leaders_counts_or_else_the_most_that_is_known() {
+    let sizes = |seen: &[Seen]| {
+        let group = Report::of(seen).groups.remove(1);
+        (group.state_bytes.unwrap(), group.snapshot.unwrap().index)
+    };
+    let [a, b] = ["a", "b"].map(|name| seen(status(name, &NAMES, 99)));
+    let mut newer = status("c", &NAMES, 99);
+    newer.groups[1].snapshot = Some(snapshot(80));
+    assert_eq!(sizes(&[a, b.clone(), seen(newer.clone())]), (1_300_000, 40));
+    assert_eq!(sizes(&[b, seen(newer)]), (2 << 20, 80));
+}
+
+#[test]
+fn a_node_below_its_reserve_is_a_problem() {
+    let with_free = |free_bytes| {
+        let mut status = status("b", &NAMES, 9);
+        status.storage = status.storage.map(|storage| StorageStatus { free_bytes, ..storage });
+        wrongs(&[seen(status)])
+    };
+    assert_eq!(with_free(512 << 20), [""; 0]);
+    let expected = "b has 511.9 MiB of free disk, less than its reserve of 512.0 MiB";
+    assert_eq!(with_free((512 << 20) - 1), [expected]);
+}
+
+#[test]
+fn what_an_older_node_does_not_measure_is_a_dash() {
+    let mut older = status("a", &NAMES, 9);
+    older.storage = None;
+    for group in &mut older.groups {
+        (group.state_bytes, group.snapshot) = (None, None);
+    }
+    let text = shown(&[seen(older)], Form::Table);
+    assert!(text.contains("\na     1   yes        yes        -    -     0      0\n"), "{text}");
+    assert!(text.contains("3 of 3    -     -\n"), "{text}");
 }
 
 #[test]

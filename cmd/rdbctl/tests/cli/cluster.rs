@@ -21,14 +21,17 @@ fn nodes_and_groups_are_lists_of_their_own() {
     doors.knows(whole());
     let (code, out, err) = ran(&["nodes", "-e", &doors.endpoints], b"");
     let expected = "\
-NODE  ID  READY      REACHABLE  LEADS  LAG  WHY NOT
-n0    1   yes        yes        0,1    0
-n1    2   not asked  yes        -      0
-n2    3   not asked  yes        -      0
+NODE  ID  READY      REACHABLE  LEADS  LAG  LOG      FREE     WHY NOT
+n0    1   yes        yes        0,1    0    3.0 MiB  5.0 GiB
+n1    2   not asked  yes        -      0    -        -
+n2    3   not asked  yes        -      0    -        -
 ";
     assert_eq!((code, &*out, &*err), (0, expected, ""));
     let (code, out, _) = ran(&["groups", "-o", "plain", "-e", &doors.endpoints], b"");
-    let expected = "0 (meta)\tn0\t1\t9\t9\t0\t3 of 3\n1\tn0\t1\t9\t9\t1024\t3 of 3\n";
+    let expected = "\
+0 (meta)\tn0\t1\t9\t9\t0\t3 of 3\t4194304\t-
+1\tn0\t1\t9\t9\t1024\t3 of 3\t4194304\t7
+";
     assert_eq!((code, &*out), (0, expected));
     for (verb, field, values) in [("nodes", "name", ["n0", "n1"]), ("groups", "leader", ["n0"; 2])]
     {

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use api::status::{GroupStatus, NodeStatus, ReplicaState, ReplicaStatus, Status};
+use api::status::{
+    GroupStatus, NodeStatus, ReplicaState, ReplicaStatus, SnapshotStatus, Status, StorageStatus,
+};
 use server::{Options, Server};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -60,6 +62,12 @@ pub fn whole() -> Status {
         committed: 9,
         applied: 9,
         shards,
+        state_bytes: Some(4 << 20),
+        snapshot: (gid == 1).then(|| SnapshotStatus {
+            index: 7,
+            bytes: 5_000,
+            file: "state_7.gz".to_owned(),
+        }),
         replicas: names
             .map(|name| ReplicaStatus {
                 node: name.to_owned(),
@@ -74,6 +82,11 @@ pub fn whole() -> Status {
         node_id: 1,
         ready: true,
         reason: None,
+        storage: Some(StorageStatus {
+            log_bytes: Some(3 << 20),
+            free_bytes: 5 << 30,
+            reserve_bytes: 512 << 20,
+        }),
         nodes: names.into_iter().zip(1..).map(node).collect(),
         groups: vec![group(0, 0), group(1, 1024)],
     }

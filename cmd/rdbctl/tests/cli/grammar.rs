@@ -9,7 +9,7 @@ use rdbctl::cli::{Collections, DataVerb, Form, Order, Verb};
 use crate::process::ran;
 
 /// What is promised, in the order of --help.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "put",
     "get",
     "del",
@@ -23,6 +23,7 @@ const VERBS: [&str; 19] = [
     "groups",
     "health",
     "wait",
+    "snapshot",
     "inspect-key",
     "bench",
     "completion",
@@ -85,6 +86,7 @@ fn every_verb_takes_what_it_needs() {
         &["groups"],
         &["health", "--live", "-q"],
         &["wait", "--nodes", "3", "--for", "2m"],
+        &["snapshot", "--for", "2m", "-o", "ndjson"],
         &["inspect-key", "c", "k", "--replicas"],
         &["bench", "--seconds", "1", "--reads", "0", "--keep"],
         &["completion", "zsh"],
@@ -119,7 +121,8 @@ fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
         &["bench", "--reads", "101"],
         &["bench", "--value-bytes", "0"],
         &["completion", "tcsh"],
-        &["snapshot"],
+        &["snapshot", "c"],
+        &["snapshot", "--for", "0"],
         &["get", "c", "k", "--cert", "c.pem"],
         &["get", "c", "k", "--key", "k.pem"],
         &["get", "c", "k", "-q", "-v"],

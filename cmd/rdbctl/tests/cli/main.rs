@@ -14,4 +14,5 @@ mod doors;
 mod fake;
 mod grammar;
 mod process;
+mod snapshot;
 mod tools;
