@@ -20,5 +20,5 @@ pub fn load(files: Files) -> Result<Arc<Tls>, CertificateError> {
         Some(_) => Clients::AnyoneOrCertified,
         None => Clients::Anyone,
     };
-    Reloading::new(files.paths(), move || files.server(clients, &PROTOCOLS))
+    Reloading::new(files, move |read| read.server(clients, &PROTOCOLS))
 }

@@ -33,10 +33,10 @@ pub struct PeerTls {
 
 /// Reads a node's certificate and the authority of all nodes; follows the files.
 pub fn load(files: Files) -> Result<Arc<Reloading<PeerTls>>, CertificateError> {
-    Reloading::new(files.paths(), move || {
+    Reloading::new(files, |read| {
         Ok(PeerTls {
-            dial: files.client(&PROTOCOLS)?.into(),
-            accept: files.server(Clients::Certified, &PROTOCOLS)?.into(),
+            dial: read.client(&PROTOCOLS)?.into(),
+            accept: read.server(Clients::Certified, &PROTOCOLS)?.into(),
         })
     })
 }

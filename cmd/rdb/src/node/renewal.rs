@@ -21,9 +21,9 @@ pub(super) async fn follow(
     expiries: Arc<Expiries>,
 ) {
     if let Some(clients) = &clients {
-        note(clients, Role::Https, &expiries);
+        expiries.note(Role::Https, clients.expiry());
     }
-    note(&peers, Role::Peer, &expiries);
+    expiries.note(Role::Peer, peers.expiry());
     let Ok(mut hangup) = signal(SignalKind::hangup()) else {
         tracing::error!("cannot listen for SIGHUP; renewed certificates need a restart");
         return;
@@ -37,18 +37,11 @@ pub(super) async fn follow(
         if let Some(clients) = &clients
             && look("clients", clients, &mut clients_said)
         {
-            note(clients, Role::Https, &expiries);
+            expiries.note(Role::Https, clients.expiry());
         }
         if look("other nodes", &peers, &mut peers_said) {
-            note(&peers, Role::Peer, &expiries);
+            expiries.note(Role::Peer, peers.expiry());
         }
-    }
-}
-
-/// Notes until when the certificate in use is valid.
-fn note<T>(files: &Reloading<T>, role: Role, expiries: &Expiries) {
-    if let Some(chain) = files.files().first() {
-        expiries.note(role, chain);
     }
 }
 
@@ -58,7 +51,7 @@ fn look<T>(door: &str, files: &Reloading<T>, said: &mut String) -> bool {
         Ok(false) => false,
         Ok(true) => {
             said.clear();
-            tracing::info!(door, files = ?files.files(), "new certificates are in use");
+            tracing::info!(door, files = ?files.files().paths(), "new certificates are in use");
             true
         }
         Err(error) => {
