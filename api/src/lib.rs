@@ -11,6 +11,7 @@
 //! * [`refusal`]: why a node will not serve a call now, and whether it was applied.
 //! * [`service`]: what a node does for its doors: requests, answers, failures.
 //! * [`status`]: what a node knows of the cluster, as `/v1/status` shows it.
+//! * [`throttle`]: one log line a second, however often something happens.
 //! * [`wire`]: generated peer messages and the only conversions to and from them.
 //!
 //! # Invariants
@@ -30,6 +31,7 @@ pub mod payload;
 pub mod refusal;
 pub mod service;
 pub mod status;
+pub mod throttle;
 pub mod wire;
 
 pub use command::{Command, Condition, Header, Operation, RequestClass};

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
     ClientConfig, ConfigBuilder, ConfigSide, RootCertStore, ServerConfig, WantsVerifier,
@@ -14,6 +15,7 @@ use rustls::{
 
 use crate::expiry::Expiry;
 use crate::files::{CertificateError, Files};
+use crate::subject::{ROLE_NODE, subject};
 
 /// Which clients a server lets in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,15 @@ impl Credentials {
     #[must_use]
     pub fn expiry(&self) -> Expiry {
         self.expiry
+    }
+
+    /// Whether other nodes would take the certificate for that of the node called `name`.
+    pub fn check_node(&self, name: &str) -> Result<(), CertificateError> {
+        let own = self.chain.first().expect("an empty chain is refused when it is read");
+        fits_node(own, name).map_err(|problem| {
+            let (path, node) = (self.files.chain.clone(), name.to_owned());
+            CertificateError::OfAnother { path, node, problem }
+        })
     }
 
     /// What a server needs that speaks these protocols, the preferred one first.
@@ -96,6 +107,20 @@ impl Credentials {
     }
 }
 
+fn fits_node(certificate: &CertificateDer<'_>, name: &str) -> Result<(), String> {
+    let subject = subject(certificate).map_err(|error| error.to_string())?;
+    if subject.name != name {
+        return Err(format!("its name (CN) is {}", subject.name));
+    }
+    if subject.role != ROLE_NODE {
+        return Err(format!("its role (OU) is {}", subject.role));
+    }
+    let asked_for = ServerName::try_from(name).map_err(|error| error.to_string())?;
+    let parsed = ParsedCertificate::try_from(certificate).map_err(|error| error.to_string())?;
+    verify_server_name(&parsed, &asked_for)
+        .map_err(|_| format!("{name} is not among its alternative names"))
+}
+
 /// Given by hand everywhere: a default of the process would depend on who asks first.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
@@ -105,4 +130,36 @@ fn of_versions<Side: ConfigSide>(
     builder: ConfigBuilder<Side, WantsVersions>,
 ) -> ConfigBuilder<Side, WantsVerifier> {
     builder.with_protocol_versions(&[&TLS13, &TLS12]).expect("ring has suites for both versions")
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, KeyPair};
+
+    use super::*;
+
+    /// What is wrong with the certificate of this subject and alternative name as n0's.
+    fn fault(name: &str, role: Option<&str>, alternative: &str) -> Option<String> {
+        let mut params = CertificateParams::new(vec![alternative.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        if let Some(role) = role {
+            params.distinguished_name.push(DnType::OrganizationalUnitName, role);
+        }
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        fits_node(certificate.der(), "n0").err()
+    }
+
+    #[test]
+    fn a_nodes_certificate_has_its_name_twice_and_the_role() {
+        assert_eq!(fault("n0", Some("node"), "n0"), None);
+        for (fault, words) in [
+            (fault("n1", Some("node"), "n0"), "its name (CN) is n1"),
+            (fault("n0", Some("client"), "n0"), "its role (OU) is client"),
+            (fault("n0", None, "n0"), "has no single organizational unit (OU)"),
+            (fault("n0", Some("node"), "n1"), "n0 is not among its alternative names"),
+        ] {
+            let fault = fault.unwrap();
+            assert!(fault.contains(words), "{fault}");
+        }
+    }
 }

@@ -61,6 +61,20 @@ pub enum CertificateError {
         /// The file.
         path: PathBuf,
     },
+    /// The certificate is good, and another's.
+    #[error(
+        "{} is not the certificate of {node}: {problem}; it must have {node} as common name (CN) \
+         and as alternative name, and node as organizational unit (OU)",
+        path.display()
+    )]
+    OfAnother {
+        /// The file.
+        path: PathBuf,
+        /// The node that is to use it.
+        node: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A certificate in the file cannot be an authority.
     #[error("{} cannot be trusted as an authority: {problem}", path.display())]
     NoAuthority {
@@ -112,9 +126,7 @@ impl Files {
 }
 
 /// The chain, and the expiry of its first certificate, which is the one that is shown.
-fn read_chain(
-    path: &Path,
-) -> Result<(Vec<CertificateDer<'static>>, Expiry), CertificateError> {
+fn read_chain(path: &Path) -> Result<(Vec<CertificateDer<'static>>, Expiry), CertificateError> {
     let chain = read_certificates(path)?;
     let own = chain.first().ok_or_else(|| CertificateError::NoCertificate { path: path.into() })?;
     let expiry = Expiry::of(own)

@@ -3,6 +3,7 @@
 //! * [`files`]: PEM files to [`Credentials`]; errors name the file.
 //! * [`credentials`]: what was read at one moment, to rustls configurations.
 //! * [`reloading`]: a configuration that follows its files while it is in use.
+//! * [`handshake`]: why one failed, in words, and what mends it.
 //! * [`mod@subject`]: who a certificate says its holder is, and as what.
 //! * [`expiry`]: until when a certificate is valid.
 //!
@@ -11,6 +12,7 @@
 pub mod credentials;
 pub mod expiry;
 pub mod files;
+pub mod handshake;
 pub mod reloading;
 pub mod subject;
 

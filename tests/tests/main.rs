@@ -28,3 +28,5 @@ mod metrics;
 mod pause;
 #[cfg(test)]
 mod snapshot;
+#[cfg(test)]
+mod trust;
