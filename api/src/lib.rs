@@ -12,6 +12,7 @@
 //! * [`service`]: what a node does for its doors: requests, answers, failures.
 //! * [`snapshot`]: what a node answers when it is asked to take snapshots.
 //! * [`status`]: what a node knows of the cluster, as `/v1/status` shows it.
+//! * [`throttle`]: one log line a second, however often something happens.
 //! * [`wire`]: generated peer messages and the only conversions to and from them.
 //!
 //! # Invariants
@@ -32,6 +33,7 @@ pub mod refusal;
 pub mod service;
 pub mod snapshot;
 pub mod status;
+pub mod throttle;
 pub mod wire;
 
 pub use command::{Command, Condition, Header, Operation, RequestClass};

@@ -1,16 +1,15 @@
-//! Files: from PEM files to what rustls needs; an error names the file.
+//! Files: which PEM files there are, and what is in them; an error names the file.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use rustls::crypto::CryptoProvider;
+use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
-use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::credentials::Credentials;
+use crate::expiry::Expiry;
+use crate::x509::Unreadable;
 
 /// A certificate with its key, and who is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,17 +20,6 @@ pub struct Files {
     pub key: PathBuf,
     /// The authorities whose certificates are trusted.
     pub authorities: Option<PathBuf>,
-}
-
-/// Which clients a server lets in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clients {
-    /// Anyone; nobody is asked for a certificate.
-    Anyone,
-    /// Anyone; who shows a certificate must show a good one.
-    AnyoneOrCertified,
-    /// Only who shows a good certificate.
-    Certified,
 }
 
 /// Why certificates cannot be used; the operator mends the file.
@@ -59,11 +47,33 @@ pub enum CertificateError {
         /// The file.
         path: PathBuf,
     },
+    /// The first certificate in the file is none.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Unreadable,
+    },
     /// The file has no private key in it.
     #[error("{} holds no private key (a block `BEGIN ... PRIVATE KEY`)", path.display())]
     NoKey {
         /// The file.
         path: PathBuf,
+    },
+    /// The certificate is good, and another's.
+    #[error(
+        "{} is not the certificate of {node}: {problem}; it must have {node} as common name (CN) \
+         and as alternative name, and node as organizational unit (OU)",
+        path.display()
+    )]
+    OfAnother {
+        /// The file.
+        path: PathBuf,
+        /// The node that is to use it.
+        node: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A certificate in the file cannot be an authority.
     #[error("{} cannot be trusted as an authority: {problem}", path.display())]
@@ -94,62 +104,18 @@ impl Files {
         paths
     }
 
-    /// What a server needs that speaks these protocols, the preferred one first.
-    pub fn server(
-        &self,
-        clients: Clients,
-        protocols: &[&[u8]],
-    ) -> Result<ServerConfig, CertificateError> {
-        let (chain, key) = (read_chain(&self.chain)?, read_key(&self.key)?);
-        let builder = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(|source| self.unusable(source))?;
-        let builder = match self.verifier(clients)? {
-            Some(verifier) => builder.with_client_cert_verifier(verifier),
-            None => builder.with_no_client_auth(),
-        };
-        let config = builder.with_single_cert(chain, key);
-        let mut config = config.map_err(|source| self.unusable(source))?;
-        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        Ok(config)
+    /// Reads them all, each once.
+    pub fn read(&self) -> Result<Credentials, CertificateError> {
+        let (chain, expiry) = read_chain(&self.chain)?;
+        let key = read_key(&self.key)?;
+        let roots = self.read_roots()?.into();
+        Ok(Credentials { files: self.clone(), chain, key, roots, expiry })
     }
 
-    /// What a client needs that shows the certificate and trusts the authorities.
-    pub fn client(&self, protocols: &[&[u8]]) -> Result<ClientConfig, CertificateError> {
-        let (chain, key) = (read_chain(&self.chain)?, read_key(&self.key)?);
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(|source| self.unusable(source))?
-            .with_root_certificates(self.roots()?)
-            .with_client_auth_cert(chain, key);
-        let mut config = config.map_err(|source| self.unusable(source))?;
-        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        Ok(config)
-    }
-
-    fn verifier(
-        &self,
-        clients: Clients,
-    ) -> Result<Option<Arc<dyn ClientCertVerifier>>, CertificateError> {
-        if clients == Clients::Anyone {
-            return Ok(None);
-        }
-        let builder = WebPkiClientVerifier::builder_with_provider(self.roots()?.into(), provider());
-        let builder = match clients {
-            Clients::AnyoneOrCertified => builder.allow_unauthenticated(),
-            Clients::Anyone | Clients::Certified => builder,
-        };
-        let path = self.authorities.clone().unwrap_or_default();
-        let verifier = builder
-            .build()
-            .map_err(|error| CertificateError::NoAuthority { path, problem: error.to_string() })?;
-        Ok(Some(verifier))
-    }
-
-    fn roots(&self) -> Result<RootCertStore, CertificateError> {
+    fn read_roots(&self) -> Result<RootCertStore, CertificateError> {
         let mut roots = RootCertStore::empty();
         let Some(path) = &self.authorities else { return Ok(roots) };
-        for certificate in read_chain(path)? {
+        for certificate in read_certificates(path)? {
             roots.add(certificate).map_err(|error| CertificateError::NoAuthority {
                 path: path.clone(),
                 problem: error.to_string(),
@@ -157,18 +123,18 @@ impl Files {
         }
         Ok(roots)
     }
-
-    fn unusable(&self, source: rustls::Error) -> CertificateError {
-        CertificateError::Unusable { chain: self.chain.clone(), key: self.key.clone(), source }
-    }
 }
 
-/// Given by hand everywhere: a default of the process would depend on who asks first.
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+/// The chain, and the expiry of its first certificate, which is the one that is shown.
+fn read_chain(path: &Path) -> Result<(Vec<CertificateDer<'static>>, Expiry), CertificateError> {
+    let chain = read_certificates(path)?;
+    let own = chain.first().ok_or_else(|| CertificateError::NoCertificate { path: path.into() })?;
+    let expiry = Expiry::of(own)
+        .map_err(|source| CertificateError::Unreadable { path: path.into(), source })?;
+    Ok((chain, expiry))
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let pem = read_file(path)?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
@@ -209,6 +175,7 @@ mod tests {
     use rcgen::{CertifiedKey, generate_simple_self_signed};
 
     use super::*;
+    use crate::credentials::Clients;
 
     fn made(folder: &tempfile::TempDir) -> Files {
         let CertifiedKey { cert, signing_key } =
@@ -220,15 +187,16 @@ mod tests {
     }
 
     fn refusal(files: &Files) -> String {
-        files.server(Clients::Certified, &[]).unwrap_err().to_string()
+        files.read().unwrap_err().to_string()
     }
 
     #[test]
     fn errors_name_the_file_and_what_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
         let good = made(&folder);
-        assert!(good.server(Clients::AnyoneOrCertified, &[b"h2"]).is_ok());
-        assert!(good.client(&[b"h2"]).is_ok());
+        let read = good.read().unwrap();
+        assert!(read.server(Clients::AnyoneOrCertified, &[b"h2"]).is_ok());
+        assert!(read.client(&[b"h2"]).is_ok());
         let swapped = refusal(&Files { chain: good.key.clone(), ..good.clone() });
         assert!(swapped.ends_with("holds no certificate (a block `BEGIN CERTIFICATE`)"));
         let swapped = refusal(&Files { key: good.chain.clone(), ..good.clone() });
@@ -245,10 +213,8 @@ mod tests {
     #[test]
     fn a_key_of_another_certificate_is_refused() {
         let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mixed = Files { key: made(&there).key, ..made(&here) };
-        assert!(matches!(
-            mixed.server(Clients::Anyone, &[]),
-            Err(CertificateError::Unusable { .. })
-        ));
+        let mixed = Files { key: made(&there).key, ..made(&here) }.read().unwrap();
+        let server = mixed.server(Clients::Anyone, &[]);
+        assert!(matches!(server, Err(CertificateError::Unusable { .. })));
     }
 }

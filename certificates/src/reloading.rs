@@ -16,15 +16,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::files::CertificateError;
+use crate::credentials::Credentials;
+use crate::expiry::Expiry;
+use crate::files::{CertificateError, Files};
 
-/// A configuration, the files it comes from, and how it is read from them.
+/// A configuration, the files it comes from, and how it is made of them.
 pub struct Reloading<T> {
-    files: Vec<PathBuf>,
-    read: Box<dyn Fn() -> Result<T, CertificateError> + Send + Sync>,
-    present: ArcSwap<T>,
-    /// How the files looked when they were last read, well or not.
+    files: Files,
+    make: Box<Make<T>>,
+    present: ArcSwap<Loaded<T>>,
+    /// How the files looked when they were last read well.
     seen: Mutex<Looks>,
+}
+
+type Make<T> = dyn Fn(&Credentials) -> Result<T, CertificateError> + Send + Sync;
+
+/// A configuration and the expiry of the certificate in it.
+struct Loaded<T> {
+    config: Arc<T>,
+    expiry: Expiry,
 }
 
 /// What tells a file from the one that was there before: device, inode, size,
@@ -33,39 +43,45 @@ type Look = Option<(u64, u64, u64, i64, i64)>;
 type Looks = Vec<Look>;
 
 impl<T> Reloading<T> {
-    /// Reads the configuration for the first time.
+    /// Reads the files for the first time.
     pub fn new(
-        files: Vec<PathBuf>,
-        read: impl Fn() -> Result<T, CertificateError> + Send + Sync + 'static,
+        files: Files,
+        make: impl Fn(&Credentials) -> Result<T, CertificateError> + Send + Sync + 'static,
     ) -> Result<Arc<Self>, CertificateError> {
         // Looked at before they are read: a change in between is seen next time.
-        let seen = Mutex::new(looks(&files));
-        let present = ArcSwap::from_pointee(read()?);
-        Ok(Arc::new(Self { files, read: Box::new(read), present, seen }))
+        let seen = Mutex::new(looks(&files.paths()));
+        let present = ArcSwap::from_pointee(load(&files, &make)?);
+        Ok(Arc::new(Self { files, make: Box::new(make), present, seen }))
     }
 
     /// The configuration for whatever begins now.
     #[must_use]
     pub fn get(&self) -> Arc<T> {
-        self.present.load_full()
+        Arc::clone(&self.present.load().config)
+    }
+
+    /// Until when the certificate in use is valid.
+    #[must_use]
+    pub fn expiry(&self) -> Expiry {
+        self.present.load().expiry
     }
 
     /// Reads the files again if they changed since they were last read well.
     /// `Ok(true)`: the new configuration is in use. An error keeps the old one.
     pub fn reload_if_changed(&self) -> Result<bool, CertificateError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = looks(&self.files);
+        let now = looks(&self.files.paths());
         if *seen == now {
             return Ok(false);
         }
-        self.present.store(Arc::new((self.read)()?));
+        self.present.store(Arc::new(load(&self.files, &self.make)?));
         *seen = now;
         Ok(true)
     }
 
     /// The files it follows.
     #[must_use]
-    pub fn files(&self) -> &[PathBuf] {
+    pub fn files(&self) -> &Files {
         &self.files
     }
 }
@@ -74,6 +90,14 @@ impl<T> fmt::Debug for Reloading<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reloading").field("files", &self.files).finish_non_exhaustive()
     }
+}
+
+fn load<T>(
+    files: &Files,
+    make: impl Fn(&Credentials) -> Result<T, CertificateError>,
+) -> Result<Loaded<T>, CertificateError> {
+    let read = files.read()?;
+    Ok(Loaded { config: make(&read)?.into(), expiry: read.expiry() })
 }
 
 fn looks(files: &[PathBuf]) -> Looks {
@@ -86,43 +110,73 @@ fn looks(files: &[PathBuf]) -> Looks {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use rustls::ServerConfig;
+    use tempfile::TempDir;
 
-    fn number(path: PathBuf) -> Result<Arc<Reloading<u32>>, CertificateError> {
-        Reloading::new(vec![path.clone()], move || {
-            let text = fs::read_to_string(&path)
-                .map_err(|source| CertificateError::Read { path: path.clone(), source })?;
-            text.parse().map_err(|_| CertificateError::NoKey { path: path.clone() })
-        })
+    use super::*;
+    use crate::credentials::Clients;
+
+    struct Folder(TempDir);
+
+    impl Folder {
+        fn files(&self) -> Files {
+            let path = |name| self.0.path().join(name);
+            Files { chain: path("node.crt"), key: path("node.key"), authorities: None }
+        }
+
+        /// Replaces the certificate by one that is valid until that year.
+        fn certify(&self, year: i32) -> KeyPair {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            params.not_after = date_time_ymd(year, 1, 1);
+            fs::write(self.files().chain, params.self_signed(&key).unwrap().pem()).unwrap();
+            key
+        }
+
+        fn store_key(&self, key: &KeyPair) {
+            fs::write(self.files().key, key.serialize_pem()).unwrap();
+        }
+
+        fn followed(&self) -> Arc<Reloading<ServerConfig>> {
+            Reloading::new(self.files(), |read| read.server(Clients::Anyone, &[])).unwrap()
+        }
+    }
+
+    /// A folder with a certificate that is valid until 2030.
+    fn folder() -> Folder {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        folder.store_key(&folder.certify(2030));
+        folder
     }
 
     #[test]
     fn a_change_is_taken_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("n");
-        fs::write(&path, "1").unwrap();
-        let reloading = number(path.clone()).unwrap();
+        let folder = folder();
+        let reloading = folder.followed();
         assert!(!reloading.reload_if_changed().unwrap());
-        fs::write(&path, "20").unwrap();
+        let before = reloading.get();
+        folder.store_key(&folder.certify(2031));
         assert!(reloading.reload_if_changed().unwrap());
         assert!(!reloading.reload_if_changed().unwrap());
-        assert_eq!(*reloading.get(), 20);
+        assert!(!Arc::ptr_eq(&before, &reloading.get()));
+        assert_eq!(reloading.expiry().unix_seconds(), 1_924_992_000);
     }
 
     #[test]
     fn l1_what_does_not_fit_is_tried_until_it_does() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("n");
-        fs::write(&path, "1").unwrap();
-        let reloading = number(path.clone()).unwrap();
-        fs::write(&path, "torn").unwrap();
+        let folder = folder();
+        let reloading = folder.followed();
+        let before = reloading.get();
+        let key = folder.certify(2031);
         assert!(reloading.reload_if_changed().is_err());
         assert!(reloading.reload_if_changed().is_err());
-        assert_eq!(*reloading.get(), 1);
-        fs::remove_file(&path).unwrap();
+        assert!(Arc::ptr_eq(&before, &reloading.get()));
+        assert_eq!(reloading.expiry().unix_seconds(), 1_893_456_000, "the one in use");
+        fs::remove_file(folder.files().key).unwrap();
         assert!(reloading.reload_if_changed().is_err());
-        fs::write(&path, "2").unwrap();
+        folder.store_key(&key);
         assert!(reloading.reload_if_changed().unwrap());
-        assert_eq!(*reloading.get(), 2);
+        assert!(!Arc::ptr_eq(&before, &reloading.get()));
     }
 }

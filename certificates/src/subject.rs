@@ -4,7 +4,9 @@
 //! `node`, `client`, `admin` or `proxy`.
 
 use rustls::pki_types::CertificateDer;
-use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
+use x509_parser::prelude::X509Name;
+
+use crate::x509::{self, Unreadable};
 
 /// The role that may speak on the peer port.
 pub const ROLE_NODE: &str = "node";
@@ -25,8 +27,8 @@ pub struct Subject {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {
     /// It is not an X.509 certificate.
-    #[error("certificate cannot be read: {0}")]
-    Unreadable(String),
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// The field is missing, repeated or not text.
     #[error("certificate subject has no single {0}")]
     Missing(&'static str),
@@ -34,8 +36,7 @@ pub enum SubjectError {
 
 /// Reads the subject of a certificate that the TLS library has verified.
 pub fn subject(certificate: &CertificateDer<'_>) -> Result<Subject, SubjectError> {
-    let (_, certificate) = X509Certificate::from_der(certificate)
-        .map_err(|error| SubjectError::Unreadable(error.to_string()))?;
+    let certificate = x509::parse(certificate)?;
     let subject = certificate.subject();
     Ok(Subject {
         name: single(subject, X509Name::iter_common_name, "common name (CN)")?,

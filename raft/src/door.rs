@@ -7,7 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Semaphore, mpsc};
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
+use api::throttle::Throttle;
 use api::wire::peer::campaign_server::CampaignServer;
 use api::wire::peer::founding_server::FoundingServer;
 use api::wire::peer::replication_server::ReplicationServer;
@@ -99,6 +100,7 @@ async fn accept(
     stop: CancellationToken,
 ) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let log = Arc::new(Throttle::default());
     loop {
         let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
         let incoming = tokio::select! {
@@ -112,15 +114,19 @@ async fn accept(
                 return;
             }
         };
-        let connections = connections.clone();
+        let (connections, log) = (connections.clone(), Arc::clone(&log));
         tokio::spawn(async move {
-            admit(incoming, &connections).await;
+            admit(incoming, &connections, &log).await;
             drop(permit);
         });
     }
 }
 
-async fn admit(incoming: Box<dyn Incoming>, connections: &mpsc::Sender<io::Result<PeerStream>>) {
+async fn admit(
+    incoming: Box<dyn Incoming>,
+    connections: &mpsc::Sender<io::Result<PeerStream>>,
+    log: &Throttle,
+) {
     let remote = incoming.remote();
     match incoming.handshake().await {
         Ok(accepted) => {
@@ -128,7 +134,12 @@ async fn admit(incoming: Box<dyn Incoming>, connections: &mpsc::Sender<io::Resul
             let stream = PeerStream { stream: accepted.stream, name };
             let _closing = connections.send(Ok(stream)).await;
         }
-        Err(error) => tracing::warn!(%remote, %error, "turned a peer connection away"),
+        Err(error) => {
+            if let Some(left_out) = log.pass(Instant::now()) {
+                let reason = error.to_string();
+                tracing::warn!(%remote, reason, left_out, "turned a peer connection away");
+            }
+        }
     }
 }
 

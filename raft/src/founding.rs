@@ -22,12 +22,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
+use api::throttle::Throttle;
 use api::wire::peer;
 use api::wire::peer::founding_client::FoundingClient;
 use api::wire::peer::founding_server::Founding;
@@ -134,6 +135,8 @@ pub struct Greeting {
     pub clock: Arc<ClusterClock>,
     /// The expected nodes.
     pub seeds: Arc<Seeds>,
+    /// Lines about callers that say they are somebody else.
+    pub log: Arc<Throttle>,
 }
 
 #[tonic::async_trait]
@@ -143,7 +146,12 @@ impl Founding for Greeting {
         request: Request<peer::HelloRequest>,
     ) -> Result<Response<peer::HelloResponse>, Status> {
         let shown = peer_name(&request)?;
-        if request.get_ref().name != shown.0 {
+        let claimed = &request.get_ref().name;
+        if *claimed != shown.0 {
+            if let Some(left_out) = self.log.pass(Instant::now()) {
+                let shown = &shown.0;
+                tracing::warn!(claimed, shown, left_out, "turned away a node in another's name");
+            }
             return Err(Status::permission_denied("hello names another node than the certificate"));
         }
         let identity = self.registry.identity();

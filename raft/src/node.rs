@@ -224,6 +224,7 @@ impl Node {
             registry: Arc::clone(&self.registry),
             clock: Arc::clone(&self.clock),
             seeds: Arc::clone(&self.seeds),
+            log: Arc::default(),
         };
         self.tasks.spawn(door::serve(
             Arc::clone(&self.world.transport),

@@ -21,10 +21,10 @@ use crate::refused::{Limit, Refused};
 
 /// How much of a body that is refused for its length is read all the same: a
 /// socket closed on unread bytes resets, and the answer is lost with it.
-const LINGER_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const LINGER_BYTES_MAX: u64 = 4 << 20;
 
 /// For how long.
-const LINGER_TIME: Duration = Duration::from_secs(2);
+pub(crate) const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// A whole body, and the room it takes.
 #[derive(Debug)]

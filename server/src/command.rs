@@ -19,6 +19,7 @@ mod reply;
 mod request;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use api::Applied;
 use api::service::{Call, Consistency, OutsideId, Service};
@@ -86,7 +87,7 @@ fn log<S: Service>(door: &Door<S>, op: &str, refused: &Refused) {
     if !ours || logged_before {
         return;
     }
-    if let Some(left_out) = door.failures_log.pass() {
+    if let Some(left_out) = door.failures_log.pass(Instant::now()) {
         warn!(op, code, reason = %text, left_out, "refuse a request");
     }
 }

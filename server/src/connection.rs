@@ -10,14 +10,17 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use api::throttle::Throttle;
 use axum::Router;
 use axum::body::Body as AnswerBody;
 use bytes::Bytes;
+use certificates::handshake::{self, PLAIN_HTTP};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper::{Request, Version};
@@ -27,6 +30,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, info};
@@ -37,10 +41,10 @@ use crate::options::{
     CLOSE_GRACE, ERROR_RESET_STREAMS_MAX, HEADER_BYTES_MAX, PING_INTERVAL, PING_TIMEOUT,
     RESET_STREAMS_MAX, STREAMS_MAX, Timeouts,
 };
+use crate::plain;
 use crate::proxy::Caller;
 use crate::stream::Stream;
-use crate::throttle::Throttle;
-use crate::tls::Tls;
+use crate::tls::{TRUSTED, Tls};
 
 /// What all connections of one listener share.
 #[derive(Debug)]
@@ -65,33 +69,31 @@ enum Event {
 
 impl Line {
     /// Serves one connection to its end.
-    pub(crate) async fn serve(&self, socket: TcpStream, peer: SocketAddr, tls: Option<&Tls>) {
+    pub(crate) async fn serve(&self, socket: TcpStream, remote: SocketAddr, tls: Option<&Tls>) {
         let activity = Activity::open(Instant::now());
-        let stream = Stream::new(socket, Arc::clone(&activity));
-        match tls {
-            None => self.converse(stream, activity, Caller::default()).await,
-            Some(tls) => {
-                let handshake = TlsAcceptor::from(tls.get()).accept(stream);
-                let finished = tokio::select! {
-                    () = self.drain.cancelled() => return,
-                    finished = timeout(self.timeouts.handshake, handshake) => finished,
-                };
-                match finished {
-                    Ok(Ok(stream)) => {
-                        let caller = Caller::of(stream.get_ref().1);
-                        Box::pin(self.converse(stream, activity, caller)).await;
-                    }
-                    Ok(Err(error)) => self.handshake_failed(peer, &error),
-                    Err(_) => self.handshake_failed(peer, &"no handshake in time"),
-                }
+        let Some(tls) = tls else {
+            let stream = Stream::new(socket, Arc::clone(&activity));
+            return self.converse(stream, activity, Caller::default()).await;
+        };
+        let handshake = shake_hands(socket, tls, Arc::clone(&activity));
+        let finished = tokio::select! {
+            () = self.drain.cancelled() => return,
+            finished = timeout(self.timeouts.handshake, handshake) => finished,
+        };
+        match finished.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+            Ok(stream) => {
+                let caller = Caller::of(stream.get_ref().1);
+                Box::pin(self.converse(stream, activity, caller)).await;
             }
+            Err(error) => self.handshake_failed(remote, &error),
         }
     }
 
-    fn handshake_failed(&self, peer: SocketAddr, reason: &dyn std::fmt::Display) {
+    fn handshake_failed(&self, remote: SocketAddr, error: &io::Error) {
         self.counters.handshakes_failed.add();
-        if let Some(left_out) = self.handshakes_log.pass() {
-            info!(%peer, %reason, left_out, "refuse a TLS handshake");
+        if let Some(left_out) = self.handshakes_log.pass(Instant::now().into_std()) {
+            let reason = handshake::reason(error, TRUSTED);
+            info!(%remote, reason, left_out, "refuse a TLS handshake");
         }
     }
 
@@ -131,6 +133,19 @@ impl Line {
             }
         }
     }
+}
+
+/// Who speaks plain HTTP instead gets an answer in it.
+async fn shake_hands(
+    socket: TcpStream,
+    tls: &Tls,
+    activity: Arc<Activity>,
+) -> io::Result<TlsStream<Stream>> {
+    if plain::is_spoken(&socket).await? {
+        let _gone = plain::turn_away(socket).await;
+        return Err(io::Error::other(PLAIN_HTTP));
+    }
+    TlsAcceptor::from(tls.get()).accept(Stream::new(socket, activity)).await
 }
 
 /// The one who decides how long a connection goes on.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use api::service::Service;
+use api::throttle::Throttle;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::ALLOW;
@@ -23,7 +24,6 @@ use crate::header;
 use crate::metrics::requests::Requests;
 use crate::metrics::{self, SCRAPES_MAX};
 use crate::options::{BODY_BYTES_IN_FLIGHT, Options};
-use crate::throttle::Throttle;
 use crate::{health, introspect, snapshots};
 
 /// What all routes share.

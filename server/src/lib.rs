@@ -13,7 +13,8 @@
 //! * The private modules: `command` (the dialect), `health`, `introspect`,
 //!   `metrics` and `snapshots` (the other routes), `refused` (every failure's
 //!   one shape), `connection`, `activity`, `stream` and `admission` (one
-//!   connection's life and bounds), `proxy` (what is taken from the proxy alone).
+//!   connection's life and bounds), `plain` (who forgot TLS), `proxy` (what is
+//!   taken from the proxy alone).
 //!
 //! # Invariants
 //!
@@ -43,11 +44,11 @@ mod header;
 mod health;
 mod introspect;
 mod metrics;
+mod plain;
 mod proxy;
 mod refused;
 mod snapshots;
 mod stream;
-mod throttle;
 
 pub use options::{Options, Timeouts};
 pub use serve::{Drained, Server};

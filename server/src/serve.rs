@@ -12,9 +12,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::service::Service;
+use api::throttle::Throttle;
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -28,7 +29,6 @@ use crate::counters::Counters;
 use crate::door::{self, Door};
 use crate::expiry::Expiries;
 use crate::options::{BadOption, Options};
-use crate::throttle::Throttle;
 use crate::tls::Tls;
 
 /// The first pause after an error of accepting; each further one doubles it.
@@ -137,7 +137,7 @@ impl<S: Service> Server<S> {
                 }
                 Err(error) => {
                     self.door.counters.accept_errors.add();
-                    if let Some(left_out) = self.accept_log.pass() {
+                    if let Some(left_out) = self.accept_log.pass(Instant::now()) {
                         error!(%error, left_out, "accept no connections for a moment");
                     }
                     sleep(backoff).await;
@@ -162,7 +162,7 @@ impl<S: Service> Server<S> {
             NoSeat::PeerFull => (&counters.refused_peer, "connections_per_peer_max"),
         };
         let refused = refused.add();
-        if let Some(left_out) = self.seats_log.pass() {
+        if let Some(left_out) = self.seats_log.pass(Instant::now()) {
             warn!(%peer, limit, refused, left_out, "close a connection at once");
         }
         None

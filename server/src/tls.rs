@@ -11,6 +11,9 @@ use rustls::ServerConfig;
 /// Protocols in the order of preference; the client's list decides what is possible.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
+/// The setting that names the callers' authorities.
+pub(crate) const TRUSTED: &str = "https.client_ca";
+
 /// What connections made from now on are served with; follows its files.
 pub type Tls = Reloading<ServerConfig>;
 
@@ -20,5 +23,5 @@ pub fn load(files: Files) -> Result<Arc<Tls>, CertificateError> {
         Some(_) => Clients::AnyoneOrCertified,
         None => Clients::Anyone,
     };
-    Reloading::new(files.paths(), move || files.server(clients, &PROTOCOLS))
+    Reloading::new(files, move |read| read.server(clients, &PROTOCOLS))
 }

@@ -9,6 +9,7 @@
 //! * [`Compose`](compose::Compose) owns the same cluster in containers behind its proxy.
 //! * [`Client`] asks one node; [`Command`] is what it asks, [`Answer`] what it
 //!   gets. [`raw`] speaks to a node without any manners.
+//! * [`Authority`](authority::Authority) makes certificates, good and bad.
 //! * [`Ledger`] remembers what was acknowledged and judges what is found.
 //! * [`scrape`] reads a node's metrics; [`prometheus`] is the real one, to read
 //!   them as well.
@@ -29,6 +30,7 @@
 #![allow(clippy::print_stderr, reason = "what a test found belongs beside its result")]
 
 pub mod answer;
+pub mod authority;
 pub mod binary;
 pub mod bulk;
 pub mod client;

@@ -2,6 +2,7 @@
 //!
 //! Connections on which the test decides about every byte.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,36 +118,89 @@ pub async fn tcp(base: &str) -> std::io::Result<TcpStream> {
     TcpStream::connect(base.trim_start_matches("https://").trim_end_matches('/')).await
 }
 
-/// Whether the peer port at `address` refuses a TLS client that shows this
-/// certificate (with its key), or none. TLS 1.3 tells only on the first read.
+/// One attempt to get in, with or without TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Knock {
+    /// Where it came from: so the node names it in its log.
+    pub from: SocketAddr,
+    /// What came back, or why nothing did.
+    pub came: Result<String, String>,
+}
+
+/// Knocks at a port with TLS and HTTP/2: as somebody who trusts the authority in
+/// `ca`, asks for the node called `name`, and shows this certificate with its
+/// key, or none.
 ///
 /// # Panics
 ///
 /// If the files cannot be read or nobody listens.
-pub async fn tls_is_refused(address: &str, ca: &Path, shows: Option<(&Path, &Path)>) -> bool {
+pub async fn knock(address: &str, name: &str, ca: &Path, shows: Option<(&Path, &Path)>) -> Knock {
     install_crypto();
     let builder = ClientConfig::builder().with_root_certificates(roots(ca));
     let mut config = match shows {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
-            let chain = CertificateDer::from_pem_file(certificate).expect("a PEM certificate");
-            let key = PrivateKeyDer::from_pem_file(key).expect("a PEM key");
-            builder.with_client_auth_cert(vec![chain], key).expect("certificate and key fit")
+            let (chain, key) = shown(certificate, key);
+            builder.with_client_auth_cert(chain, key).expect("certificate and key fit")
         }
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let tcp = tcp(address).await.expect("the peer port listens");
-    let name = ServerName::try_from("localhost").expect("a name");
-    let Ok(mut stream) = TlsConnector::from(Arc::new(config)).connect(name, tcp).await else {
-        return true;
+    let name = ServerName::try_from(name.to_owned()).expect("a name");
+    let tcp = tcp(address).await.expect("the port is listened on");
+    let from = tcp.local_addr().expect("a connected socket has an address");
+    let answered = async {
+        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
+        // Whoever is let in gets settings back. TLS 1.3 tells who is not so late.
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await?;
+        first_bytes(&mut stream).await
     };
-    // The start of HTTP/2: whoever is let in gets the peer's settings back.
-    if stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.is_err() {
-        return true;
-    }
+    Knock { from, came: within_limit(answered).await }
+}
+
+/// Knocks at a port with a request in HTTP without TLS.
+///
+/// # Panics
+///
+/// If nobody listens.
+pub async fn knock_plain(address: &str) -> Knock {
+    let mut tcp = tcp(address).await.expect("the port is listened on");
+    let from = tcp.local_addr().expect("a connected socket has an address");
+    let answered = async {
+        tcp.write_all(&request(b"{}")).await?;
+        let mut all = String::new();
+        tcp.read_to_string(&mut all).await?;
+        Ok(all)
+    };
+    Knock { from, came: within_limit(answered).await }
+}
+
+async fn first_bytes(stream: &mut TlsStream<TcpStream>) -> std::io::Result<String> {
     let mut buffer = [0; 16];
-    let read = tokio::time::timeout(CONNECT_MAX, stream.read(&mut buffer)).await;
-    matches!(read, Ok(Ok(0) | Err(_)))
+    match stream.read(&mut buffer).await? {
+        0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        read => Ok(format!("{read} bytes")),
+    }
+}
+
+async fn within_limit(
+    answered: impl Future<Output = std::io::Result<String>>,
+) -> Result<String, String> {
+    let answered = tokio::time::timeout(CONNECT_MAX, answered).await;
+    answered.unwrap_or_else(|late| Err(late.into())).map_err(|error| error.to_string())
+}
+
+/// A certificate and its key, as rustls takes them.
+///
+/// # Panics
+///
+/// If they cannot be read.
+#[must_use]
+pub fn shown(
+    certificate: &Path,
+    key: &Path,
+) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let chain = vec![CertificateDer::from_pem_file(certificate).expect("a PEM certificate")];
+    (chain, PrivateKeyDer::from_pem_file(key).expect("a PEM key"))
 }
 
 fn roots(ca: &Path) -> RootCertStore {

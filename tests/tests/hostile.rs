@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use tests::deadline::until;
-use tests::raw::{Raw, Silence, request, tcp};
+use tests::raw::{Raw, Silence, knock, knock_plain, request, tcp};
 use tests::{Client, Cluster, Command, Effect, Node, Options, process};
 use tokio::io::AsyncWriteExt;
 
@@ -311,13 +311,13 @@ async fn more_requests_than_fit_are_refused_as_busy_and_never_applied() {
 async fn peers_without_a_nodes_certificate_are_refused() {
     let cluster = Cluster::start().await;
     for node in &cluster.nodes {
-        let plain = tests::raw::tls_is_refused(&node.peer, &cluster.ca, None).await;
-        assert!(plain, "{} takes peers without a certificate", node.name);
         let client = Some((&*cluster.client_cert, &*cluster.client_key));
-        let refused = tests::raw::tls_is_refused(&node.peer, &cluster.ca, client).await;
-        assert!(refused, "{} takes a client's certificate for a node's", node.name);
-        let mut stream = tcp(&node.peer).await.unwrap();
-        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        for shows in [None, client] {
+            let knock = knock(&node.peer, &node.name, &cluster.ca, shows).await;
+            assert!(knock.came.is_err(), "{} lets in {shows:?}", node.name);
+        }
+        let plain = knock_plain(&node.peer).await;
+        assert_eq!(plain.came, Ok(String::new()), "it is closed, not reset");
     }
     is_writable(&cluster, "after").await;
 }

@@ -30,3 +30,5 @@ mod pause;
 mod readme;
 #[cfg(test)]
 mod snapshot;
+#[cfg(test)]
+mod trust;

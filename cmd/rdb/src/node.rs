@@ -81,7 +81,7 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let clients = listen(&config.https.listen.to_string(), "clients").await?;
     let peers = listen(&config.peer.listen.to_string(), "other nodes").await?;
     let tls = client_tls(&config.https)?;
-    let peer_tls = raft::transport::tls::load(peer_files(&config.peer))?;
+    let peer_tls = raft::transport::tls::load(peer_files(&config.peer), &config.node.name)?;
     let world = World {
         transport: Arc::new(TlsTransport::new(peers, Arc::clone(&peer_tls))),
         clock: Arc::new(SystemClock),

@@ -28,7 +28,7 @@ pub fn run(config: Config, group: GroupId) -> Exit {
 }
 
 async fn rebuild(config: &Config, group: GroupId) -> Exit {
-    let tls = match raft::transport::tls::load(node::peer_files(&config.peer)) {
+    let tls = match raft::transport::tls::load(node::peer_files(&config.peer), &config.node.name) {
         Ok(tls) => tls,
         Err(error) => {
             tracing::error!("{error}");

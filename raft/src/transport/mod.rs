@@ -41,7 +41,8 @@ pub trait Transport: Send + Sync + 'static {
 
 /// A connection that came in and has not said who it is.
 pub trait Incoming: Send {
-    /// Does the handshake: who is it, and its stream.
+    /// Does the handshake: who is it, and its stream. An error is for the log:
+    /// it says why, in words.
     fn handshake(self: Box<Self>) -> BoxFuture<'static, io::Result<Accepted>>;
 
     /// Where it comes from, for the log.

@@ -76,8 +76,8 @@ fn of_connections(page: &mut Exposition, counters: &Counters) {
 
 fn of_certificates<S: Service>(page: &mut Exposition, door: &Door<S>) {
     let mut expiry = page.family(&metric::CERTIFICATE_EXPIRY);
-    for (role, seconds) in door.expiries.read() {
-        expiry.sample(&[role.name()], seconds);
+    for (role, valid_until) in door.expiries.read() {
+        expiry.sample(&[role.name()], valid_until.unix_seconds());
     }
 }
 

@@ -47,13 +47,32 @@ async fn a_new_certificate_is_shown_to_new_connections_only() {
 async fn what_is_no_tls_is_refused_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (node, _tls) = start_tls(folder.path()).await;
-    let answer = node.raw(b"POST /command HTTP/1.1\r\nHost: n1\r\n\r\n").await;
-    assert!(!answer.contains("HTTP"), "{answer:?}");
+    let garbage = node.raw(b"SSH-2.0-OpenSSH_9.2\r\n").await;
+    assert!(!garbage.contains("HTTP"), "{garbage:?}");
     let stranger = reqwest::Client::builder().resolve("localhost", node.address).build().unwrap();
     assert!(stranger.get(node.url("/livez")).send().await.is_err());
     while node.counters.handshakes_failed.get() < 2 {
         sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// A whole request, and more than the door reads of it.
+#[tokio::test]
+async fn plain_http_is_told_to_use_tls_and_reaches_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, _tls) = start_tls(folder.path()).await;
+    for length in [GET.len(), 1 << 20] {
+        let head =
+            format!("POST /command HTTP/1.1\r\nHost: n1\r\nContent-Length: {length}\r\n\r\n");
+        let answer = node.raw(&[head.as_bytes(), &vec![b' '; length]].concat()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer:?}");
+        assert!(answer.contains("\r\nrdb-applied: no\r\n"), "{answer:?}");
+        assert!(answer.ends_with("use https://\n"), "{answer:?}");
+    }
+    while node.counters.handshakes_failed.get() < 2 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(node.counters.requests.get(), 0);
 }
 
 #[tokio::test]

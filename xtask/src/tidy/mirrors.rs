@@ -59,7 +59,9 @@ fn settings(code: &str) -> BTreeSet<String> {
 fn documented_settings(text: &str) -> BTreeSet<String> {
     let rows = text.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
-        let (group, key) = cells.next()?.strip_suffix('`')?.split_once('.')?;
+        let name = cells.next()?.strip_suffix('`')?;
+        // A sentence of some other table may name a setting.
+        let (group, key) = name.split_once('.').filter(|_| !name.contains(' '))?;
         let default = cells.next()?.trim_matches('`');
         Some(setting(group, key, (default != "-").then_some(default)))
     });
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn settings_agree_by_name_and_default() {
-        let agreed = "| `raft.beat` | `1ms` | a |\n| `node.name` | - | b |\n";
+        let agreed = "| `raft.beat` | `1ms` | a |\n| `node.name` | - | b |\n| `see b.c` | d |\n";
         assert_eq!(settings(CODE), documented_settings(agreed));
 
         let mut findings = Vec::new();

@@ -11,13 +11,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use certificates::Expiry;
 use disk::Fault;
 use disk::fault::OrFault;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
-use x509_parser::pem::parse_x509_pem;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::dev::DevError;
 use crate::dev::plan::Plan;
@@ -137,12 +139,11 @@ fn leaf(name: &str, role: Role) -> Result<CertificateParams, rcgen::Error> {
 
 /// Whether certificate and key are there and good for that many more days.
 fn is_good(directory: &Path, name: &str, days: u32) -> bool {
-    let Ok(pem) = fs::read(directory.join(format!("{name}.crt"))) else { return false };
-    let Ok((_, pem)) = parse_x509_pem(&pem) else { return false };
-    let Ok(certificate) = pem.parse_x509() else { return false };
-    let left = certificate.validity().time_to_expiration();
-    let left = left.and_then(|left| u64::try_from(left.whole_seconds()).ok()).unwrap_or(0);
-    directory.join(format!("{name}.key")).exists() && left > (DAY * days).as_secs()
+    let certificate = CertificateDer::from_pem_file(directory.join(format!("{name}.crt")));
+    let Ok(certificate) = certificate else { return false };
+    let Ok(expiry) = Expiry::of(&certificate) else { return false };
+    directory.join(format!("{name}.key")).exists()
+        && !expiry.has_passed(SystemTime::now() + DAY * days)
 }
 
 /// Writes the key, then the certificate: a certificate that is there has its key.

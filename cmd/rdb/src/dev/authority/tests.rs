@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
+use x509_parser::pem::parse_x509_pem;
 
 use super::*;
 use crate::dev::plan::NodePlan;

@@ -3,17 +3,15 @@
 //! Whoever makes a node log can fill its disk; such lines come at most once a
 //! second and say how many were left out.
 
-use std::time::Duration;
-
-use parking_lot::Mutex;
-use tokio::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Lets one line a second through.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle {
-    /// Held for a comparison only, never across an await.
+pub struct Throttle {
+    /// Held for a comparison only.
     state: Mutex<State>,
 }
 
@@ -24,13 +22,9 @@ struct State {
 }
 
 impl Throttle {
-    /// Whether to log now, and if so how many lines were left out before.
-    pub(crate) fn pass(&self) -> Option<u64> {
-        self.pass_at(Instant::now())
-    }
-
-    fn pass_at(&self, now: Instant) -> Option<u64> {
-        let mut state = self.state.lock();
+    /// Whether to log at `now`, and if so how many lines were left out before.
+    pub fn pass(&self, now: Instant) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.last.is_some_and(|last| now.duration_since(last) < INTERVAL) {
             state.left_out += 1;
             return None;
@@ -48,10 +42,10 @@ mod tests {
     fn one_line_a_second_passes_and_counts_the_others() {
         let throttle = Throttle::default();
         let start = Instant::now();
-        assert_eq!(throttle.pass_at(start), Some(0));
-        assert_eq!(throttle.pass_at(start + INTERVAL / 2), None);
-        assert_eq!(throttle.pass_at(start + INTERVAL / 2), None);
-        assert_eq!(throttle.pass_at(start + INTERVAL), Some(2));
-        assert_eq!(throttle.pass_at(start + INTERVAL * 2), Some(0));
+        assert_eq!(throttle.pass(start), Some(0));
+        assert_eq!(throttle.pass(start + INTERVAL / 2), None);
+        assert_eq!(throttle.pass(start + INTERVAL / 2), None);
+        assert_eq!(throttle.pass(start + INTERVAL), Some(2));
+        assert_eq!(throttle.pass(start + INTERVAL * 2), Some(0));
     }
 }
