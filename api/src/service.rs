@@ -211,12 +211,14 @@ pub struct Ran {
 }
 
 /// Where a request was served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The row's shard.
     pub shard: ShardId,
     /// The shard's group.
     pub group: GroupId,
+    /// The name of the node that leads the group, as far as is known.
+    pub leader: Option<String>,
 }
 
 /// Why a request has no answer.

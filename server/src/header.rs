@@ -9,12 +9,15 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::refused::Refused;
 
-/// The row's version after the request; 0 if there is no row.
+/// The row's version after the request, or the one that was removed; 0 if there is
+/// and was no row.
 pub(crate) const VERSION: HeaderName = HeaderName::from_static("rdb-version");
 /// The row's shard.
 pub(crate) const SHARD: HeaderName = HeaderName::from_static("rdb-shard");
 /// The shard's group.
 pub(crate) const GROUP: HeaderName = HeaderName::from_static("rdb-group");
+/// The node that leads the group, as far as the answering node knows.
+pub(crate) const LEADER: HeaderName = HeaderName::from_static("rdb-leader");
 /// The node that answers.
 pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("rdb-served-by");
 /// `true`: the request had run before; this is that answer again.

@@ -27,7 +27,7 @@ pub async fn sets_of_values(client: &Client, other: &Client, collection: &str) {
         let answer = client.ok(&Command::put(collection, "test1")).await;
         assert_eq!(answer.triple(), expected);
         assert_eq!(answer.header("content-type"), "application/json");
-        for header in ["rdb-version", "rdb-shard", "rdb-group", "rdb-served-by"] {
+        for header in ["rdb-version", "rdb-shard", "rdb-group", "rdb-leader", "rdb-served-by"] {
             assert!(!answer.header(header).is_empty(), "{header}: {:?}", answer.headers);
         }
     }

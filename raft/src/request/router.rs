@@ -52,6 +52,14 @@ struct Place {
     collection: CollectionId,
 }
 
+impl Place {
+    fn route(&self, running: &Running) -> Route {
+        let leader = self.group.leadership.borrow().leader;
+        let leader = leader.map(|leader| running.roster.name(leader));
+        Route { shard: self.shard, group: self.group.gid, leader }
+    }
+}
+
 impl Router {
     /// Routes for `node`. `nonce` is random per process start.
     #[must_use]
@@ -196,7 +204,7 @@ impl Router {
             };
             match attempt(&place.group, command.encode(), (issued, wall_ms), attempts).await? {
                 Tried::Executed { outcome, replay } => {
-                    let route = Route { shard: place.shard, group: place.group.gid };
+                    let route = place.route(running);
                     return Ok(Written { outcome, replay, route: Some(route) });
                 }
                 Tried::Again => {}
@@ -261,7 +269,7 @@ impl Router {
             drop(view);
             match read.map_err(|fault| self.node.broken(&fault))? {
                 Ok(row) => {
-                    let route = Route { shard: place.shard, group: place.group.gid };
+                    let route = place.route(running);
                     return Ok(Found { row, route: Some(route) });
                 }
                 // The shard moved or the collection goes: look again.

@@ -72,10 +72,13 @@ impl Reply {
         if self.status == StatusCode::OK { OK } else { MISMATCH }
     }
 
-    fn route(mut self, route: Option<Route>) -> Self {
-        if let Some(Route { shard, group }) = route {
-            self.headers.insert(header::SHARD, shard.0.into());
-            self.headers.insert(header::GROUP, group.0.into());
+    fn route(mut self, route: Option<&Route>) -> Self {
+        let Some(Route { shard, group, leader }) = route else { return self };
+        self.headers.insert(header::SHARD, shard.0.into());
+        self.headers.insert(header::GROUP, group.0.into());
+        let leader = leader.as_deref().map(HeaderValue::from_str);
+        if let Some(Ok(leader)) = leader {
+            self.headers.insert(header::LEADER, leader);
         }
         self
     }
@@ -126,8 +129,8 @@ pub(crate) fn written(
         None => absent(collection),
         Some(value) => triple(collection, operation.key(), value.unwrap_or_default().as_bytes())?,
     };
-    let mut reply =
-        Reply::ok(&row).route(written.route).version(outcome.version).replay(written.replay);
+    let reply = Reply::ok(&row).route(written.route.as_ref());
+    let mut reply = reply.version(outcome.version).replay(written.replay);
     if outcome.value == Value::Omitted {
         reply.headers.insert(header::REPLAY_VALUE, OMITTED);
     }
@@ -165,7 +168,7 @@ pub(crate) fn found(collection: &str, found: &Found) -> Result<Reply, Refused> {
         None => (absent(collection), 0),
         Some(Row { key, value, version }) => (triple(collection, key, value)?, *version),
     };
-    Ok(Reply::ok(&row).route(found.route).version(version))
+    Ok(Reply::ok(&row).route(found.route.as_ref()).version(version))
 }
 
 /// The answer to a read of many rows.

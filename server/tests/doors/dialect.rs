@@ -159,6 +159,7 @@ async fn rows_have_keys_and_versions() {
     assert_eq!((answer.status, answer.json()), (200, row.clone()));
     assert_eq!(answer.header("rdb-version"), Some("1"));
     assert_eq!(answer.header("rdb-group"), Some("1"));
+    assert_eq!(answer.header("rdb-leader"), Some("rdb_replica_3"));
     let shard: u16 = answer.header("rdb-shard").unwrap().parse().unwrap();
     assert_eq!(shard, shard::of_key("c", b"k").0);
     let key = json!({ "collection": "c", "key": "k" });

@@ -318,5 +318,6 @@ fn in_range(range: &Range, row: &Row) -> bool {
 }
 
 fn route(collection: &str, key: &[u8]) -> Route {
-    Route { shard: shard::of_key(collection, key), group: GroupId(1) }
+    let leader = Some("rdb_replica_3".to_owned());
+    Route { shard: shard::of_key(collection, key), group: GroupId(1), leader }
 }
