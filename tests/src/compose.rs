@@ -25,6 +25,8 @@ pub const PREFIX: &str = "rdbtest_";
 /// The environment variable that says: build the image from source.
 pub const FROM_SOURCE: &str = "RDB_TEST_IMAGE_FROM_SOURCE";
 
+/// Whichever Compose the scripts at the repository's root would run.
+const COMPOSE: &str = r#". deploy/lib.sh; choose_compose; "${compose[@]}" "$@""#;
 const PORTS: std::ops::Range<u16> = 25_100..25_200;
 const LOG_LINES_SHOWN: usize = 100;
 const SERVES_MAX: Duration = Duration::from_secs(60);
@@ -89,18 +91,9 @@ impl Compose {
     ///
     /// If it fails.
     pub fn compose_with(&self, variable: &str, value: &str, words: &[&str]) {
-        let mut plugin = Command::new("docker");
-        plugin.args(["compose", "version"]).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut compose = match plugin.status().is_ok_and(|status| status.success()) {
-            true => self.beside("docker"),
-            false => self.beside("docker-compose"),
-        };
-        if compose.get_program() == "docker" {
-            compose.arg("compose");
-        }
-        compose.args(["--project-name", "rdbtest", "--env-file"]);
+        let mut compose = self.beside("bash");
+        compose.args(["-c", COMPOSE, "compose", "--env-file"]);
         compose.arg(self.home().join("rdb/compose.env"));
-        compose.args(["--file", "deploy/docker-compose.yml"]);
         printed(compose.args(words).env(variable, value));
     }
 
