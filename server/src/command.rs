@@ -98,12 +98,28 @@ async fn answer_post<S: Service>(
     body: Body,
     measured: &mut Measured,
 ) -> Result<Reply, Refused> {
+    let mut reads = false;
+    let tried = attempt(door, head, body, measured, &mut reads).await;
+    // Whatever this node refuses, the one that was asked before may have done.
+    let ambiguous = !reads && caller(head).repeats(&head.headers);
+    tried.map_err(|refused| if ambiguous { refused.unknown() } else { refused })
+}
+
+/// `reads` is told as soon as it is known that the request changes nothing.
+async fn attempt<S: Service>(
+    door: &Arc<Door<S>>,
+    head: &Parts,
+    body: Body,
+    measured: &mut Measured,
+    reads: &mut bool,
+) -> Result<Reply, Refused> {
     let body = body::receive(body, &head.headers, &door.body_bytes, &door.options).await?;
     let request_id = request_id(head)?;
     let timeout = header::timeout(&head.headers, door.options.request_timeout)?;
     let fields = parse::parse(&body.bytes)?;
     let verb = request::Verb::of(fields.action.as_deref())?;
     measured.is(verb.op());
+    *reads = verb.reads();
     let asked = consistency_asked(head.uri.query())?;
     let request = request::check(verb, fields, &body.bytes, door.options.value_bytes_max, asked)?;
     call(door, Call { request_id, timeout }, request, body.hold).await
@@ -114,8 +130,11 @@ fn request_id(head: &Parts) -> Result<Option<OutsideId>, Refused> {
     if let Some(id) = header::idempotency_key(&head.headers)? {
         return Ok(Some(OutsideId::Client(id)));
     }
-    let caller = head.extensions.get::<Caller>().copied().unwrap_or_default();
-    caller.request_id(&head.headers)
+    caller(head).request_id(&head.headers)
+}
+
+fn caller(head: &Parts) -> Caller {
+    head.extensions.get().copied().unwrap_or_default()
 }
 
 /// Runs the request in a task of its own and waits for it, but not for ever.

@@ -15,6 +15,9 @@ use rustls::ServerConnection;
 use crate::header;
 use crate::refused::Refused;
 
+/// There if the proxy has passed the request to a node before.
+const PROXY_REPEAT: HeaderName = HeaderName::from_static("rdb-proxy-repeat");
+
 /// `<milliseconds since 1970>-<a unique name>`.
 const PROXY_REQUEST: HeaderName = HeaderName::from_static("rdb-proxy-request");
 
@@ -34,6 +37,12 @@ impl Caller {
         let leaf = session.peer_certificates().and_then(<[_]>::first);
         let role = leaf.and_then(|leaf| subject(leaf).ok()).map(|subject| subject.role);
         Self { is_proxy: role.as_deref() == Some(ROLE_PROXY) }
+    }
+
+    /// Whether another node may have carried the request out already: the proxy
+    /// passed it there, and got no answer.
+    pub(crate) fn repeats(self, headers: &HeaderMap) -> bool {
+        self.is_proxy && headers.contains_key(PROXY_REPEAT)
     }
 
     /// What the proxy calls the request, if it comes from the proxy.

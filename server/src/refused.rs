@@ -106,6 +106,11 @@ impl Refused {
         }
     }
 
+    /// The same, of a request that may have been carried out elsewhere.
+    pub(crate) fn unknown(self) -> Self {
+        Self { applied: Applied::Unknown, ..self }
+    }
+
     /// The answer, in the form that the client of `request` accepts.
     pub(crate) fn answer(&self, request: &HeaderMap) -> Response {
         let mut response = if header::accepts_problem(request) {

@@ -105,6 +105,11 @@ impl Verb {
         }
     }
 
+    /// Whether it changes nothing.
+    pub(crate) fn reads(self) -> bool {
+        matches!(self, Self::Get | Self::Range | Self::Find | Self::List)
+    }
+
     /// What the field `action` says.
     pub(crate) fn of(action: Option<&str>) -> Result<Self, Refused> {
         Ok(match action {

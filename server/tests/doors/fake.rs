@@ -74,6 +74,11 @@ impl Fake {
         self.plan.lock().extend(mishaps);
     }
 
+    /// Nothing goes wrong any more.
+    pub fn forget_plan(&self) {
+        self.plan.lock().clear();
+    }
+
     /// Writes a row past all doors.
     pub fn plant(&self, collection: &str, key: &[u8], value: &[u8]) {
         let mut world = self.world.lock();

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
+use api::{GroupId, Refusal};
+
+use crate::fake::Mishap;
 use crate::harness::{Node, start_mutual};
 
 const APPEND: &str = r#"{"action":"append","payload":{"collection":"c","key":"k","value":"x"}}"#;
@@ -83,6 +86,32 @@ async fn only_the_proxys_certificate_makes_its_names_count() {
     }
     let request = proxy.post(node.url("/command")).header("rdb-proxy-request", "no time");
     assert_eq!(request.body(APPEND).send().await.unwrap().status().as_u16(), 400);
+}
+
+#[tokio::test]
+async fn what_the_proxy_repeats_is_never_said_to_be_not_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, authority) = mutual(folder.path()).await;
+    let proxy = authority.caller(&node, Some("proxy"));
+    let anyone = authority.caller(&node, None);
+    let read = r#"{"action":"get","payload":{"collection":"c","key":"k"}}"#;
+    for (http, repeat, body, applied) in [
+        (&proxy, false, APPEND, "no"),
+        (&proxy, true, APPEND, "unknown"),
+        (&proxy, true, "{", "unknown"),
+        (&proxy, true, read, "no"),
+        (&anyone, true, APPEND, "no"),
+    ] {
+        node.fake.plan([Mishap::Fail(Refusal::NoLeader { group: GroupId(1) }.into())]);
+        let mut request = http.post(node.url("/command")).body(body);
+        if repeat {
+            request = request.header("rdb-proxy-repeat", "true");
+        }
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_client_error() || answer.status().is_server_error());
+        assert_eq!(answer.headers()["rdb-applied"], applied, "{body} {repeat}");
+        node.fake.forget_plan();
+    }
 }
 
 #[tokio::test]
