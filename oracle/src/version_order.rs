@@ -36,6 +36,7 @@ const CHECKER: &str = "version_order";
 pub fn check(row: &Row<'_>, findings: &mut Vec<Finding>) {
     let slots = Slots::new(row, findings);
     acted_on(row, &slots, findings);
+    missed(row, &slots, findings);
     if let Some(gaps) = place(row, &slots, findings) {
         absences(row, &gaps, findings);
     }
@@ -85,6 +86,18 @@ fn acted_on_row(slots: &Slots<'_>, entry: &Entry<'_>, seen: &Observed, at: u64) 
     let (between, other) = slots.before(at).filter(|(before, _)| *before > version)?;
     let other = other.shown_by;
     Some(format!("{entry} acted on version {version}, but {other} had made it {between}"))
+}
+
+/// Checks that what a condition missed was not there.
+fn missed(row: &Row<'_>, slots: &Slots<'_>, findings: &mut Vec<Finding>) {
+    for entry in row.entries.iter().filter(|entry| entry.operation.mismatch) {
+        let by_version = entry.before.version().and_then(|version| slots.value(version));
+        let shown = entry.before.value().or(by_version);
+        let absent = entry.before == Observed::Absent && entry.expected == Observed::Absent;
+        if absent || (shown.is_some() && shown == entry.expected.value()) {
+            findings.push(violation(format!("{entry} missed what was there")));
+        }
+    }
 }
 
 /// A time in which there can have been no row.

@@ -70,6 +70,11 @@ impl<'r> Slots<'r> {
         self.slots.range(..version).next_back().map(|(version, slot)| (*version, slot))
     }
 
+    /// The value of a version, if anyone showed it.
+    pub(super) fn value(&self, version: u64) -> Option<&'r [Token]> {
+        self.slots.get(&version)?.value
+    }
+
     /// The one with a value.
     pub(super) fn of_value(&self, value: &[Token]) -> Option<(u64, &Slot<'r>)> {
         let version = *self.versions.get(value.last()?)?;

@@ -19,6 +19,8 @@ pub struct State(u128);
 pub struct Step {
     /// What it found.
     pub found: Found,
+    /// What it expected and did not find.
+    pub missed: Option<State>,
     /// What it changed.
     pub change: Change,
     /// Whether it may find something else and then change nothing.
@@ -64,6 +66,16 @@ impl State {
         value.iter().fold(Self::ABSENT, |state, token| state.with(*token))
     }
 
+    /// What an answer shows, if it shows all.
+    #[must_use]
+    pub fn seen(observed: &Observed) -> Option<Self> {
+        match observed {
+            Observed::Nothing => None,
+            Observed::Absent => Some(Self::ABSENT),
+            Observed::Present { value, .. } => value.as_deref().map(Self::of),
+        }
+    }
+
     fn with(self, token: Token) -> Self {
         // Odd constants from the digits of pi; the fold of the halves spreads high bits.
         const MULTIPLIER: u128 = 0x243f_6a88_85a3_08d3_1319_8a2e_0370_7345;
@@ -80,9 +92,8 @@ impl Found {
     pub fn of(observed: &Observed) -> Self {
         match observed {
             Observed::Nothing => Self::Any,
-            Observed::Absent => Self::Exactly(State::ABSENT),
             Observed::Present { value: None, .. } => Self::Row,
-            Observed::Present { value: Some(value), .. } => Self::Exactly(State::of(value)),
+            _ => State::seen(observed).map_or(Self::Any, Self::Exactly),
         }
     }
 
@@ -99,7 +110,8 @@ impl Step {
     /// Takes the step from a state, if that is possible.
     #[must_use]
     pub fn from(self, state: State) -> Option<State> {
-        match (self.found.is(state), self.change) {
+        let found = self.found.is(state) && self.missed != Some(state);
+        match (found, self.change) {
             (false, _) => self.optional.then_some(state),
             (true, Change::None) => Some(state),
             (true, Change::Set(state)) => Some(state),

@@ -109,7 +109,9 @@ impl Evidence {
                 (seen.map_or(FOREVER, |ret| ret.max(entry.call)), found, seen.is_none())
             }
         };
-        Some(Searched { entry, ret, step: Step { found, change: change(entry), optional } })
+        let missed = State::seen(&entry.expected).filter(|_| entry.operation.mismatch);
+        let step = Step { found, missed, change: change(entry), optional };
+        Some(Searched { entry, ret, step })
     }
 
     fn may_have_removed(&self, entry: &Entry<'_>) -> bool {
