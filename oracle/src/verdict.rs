@@ -42,8 +42,8 @@ pub fn judge(history: &History, limits: &Limits) -> Verdict {
     let mut findings = Vec::new();
     ids(history, &mut findings);
     for row in Row::all(history, &mut findings) {
-        version_order::check(&row, &mut findings);
-        wgl::check(&row, limits, &mut findings);
+        let order = version_order::order(&row, &mut findings);
+        wgl::check(&row, order.as_deref(), limits, &mut findings);
         durability::check(&row, &mut findings);
         exactly_once::check(&row, &mut findings);
         honesty::check(&row, &mut findings);

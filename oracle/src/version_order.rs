@@ -8,37 +8,50 @@
 //!
 //! # What it proves
 //!
-//! Given the versions, puts, appends, compare-and-sets, and reads and deletes that
-//! found a row are linearizable exactly if they are accepted. Also found: two changes
-//! with one version, one version with two values, a change that acted on another row
-//! than its answer says, a version nobody wrote.
+//! Given the versions, the row is linearizable exactly if it is accepted, but for what
+//! stands under Limits. Also found: two changes with one version, one version with two
+//! values, a change that acted on another row than its answer says, a condition that
+//! missed what was there, a version nobody wrote.
 //!
 //! # Limits
 //!
 //! A delete has no version of its own, but its answer shows the row it removed: it
-//! comes after all that saw that row and before the next change. Only these are placed.
-//! What found *no* row is compared with the time in which there can have been none,
-//! each by itself; a contradiction among several of them, or with a delete whose
-//! outcome is unknown, is left to [`wgl`](crate::wgl).
+//! comes after all that saw that row and before the next change. A delete whose outcome
+//! is unknown has no place; what found no row after its call is left to
+//! [`wgl`](crate::wgl). So is the place of a write whose outcome is unknown and whose
+//! own version nobody saw: here it is only before the values that hold what it wrote.
 //!
 //! A row takes O(n log n) time.
 
 mod slots;
 
+use std::collections::HashSet;
+
 use self::slots::{Slot, Slots};
 use crate::finding::{Finding, Kind};
-use crate::history::{Op, Outcome};
 use crate::row::{Entry, FOREVER, Observed, Row};
 
 const CHECKER: &str = "version_order";
 
 /// Checks one row.
 pub fn check(row: &Row<'_>, findings: &mut Vec<Finding>) {
+    order(row, findings);
+}
+
+/// Checks one row, and gives the order that it found, as lines of the history. It may
+/// lack operations whose outcome is unknown, and what these make undetermined.
+pub fn order(row: &Row<'_>, findings: &mut Vec<Finding>) -> Option<Vec<usize>> {
     let slots = Slots::new(row, findings);
     acted_on(row, &slots, findings);
     missed(row, &slots, findings);
-    if let Some(gaps) = place(row, &slots, findings) {
-        absences(row, &gaps, findings);
+    // A delete whose outcome is unknown need not have happened, if all fits without.
+    let placed = place(row, &slots, FOREVER).or_else(|_| place(row, &slots, slots.deleting));
+    match placed {
+        Ok(order) => Some(order.into_iter().map(|entry| entry.line).collect()),
+        Err(why) => {
+            findings.push(violation(why));
+            None
+        }
     }
 }
 
@@ -48,13 +61,12 @@ fn violation(what: String) -> Finding {
 
 /// Checks that each change acted on the row that was there.
 fn acted_on(row: &Row<'_>, slots: &Slots<'_>, findings: &mut Vec<Finding>) {
-    let deleting = unknown_delete(row);
     let changes = row.entries.iter().filter(|entry| entry.acknowledged());
     for entry in changes {
         let Some(version) = entry.after.version() else { continue };
         let wrong = match &entry.before {
             Observed::Nothing => None,
-            Observed::Absent if deleting <= entry.ret => None,
+            Observed::Absent if slots.deleting <= entry.ret => None,
             Observed::Absent => acted_on_none(slots, entry, version),
             seen @ Observed::Present { .. } => acted_on_row(slots, entry, seen, version),
         };
@@ -100,29 +112,34 @@ fn missed(row: &Row<'_>, slots: &Slots<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A time in which there can have been no row.
-struct Gap {
-    /// The earliest that it can have begun.
-    begin: u64,
-    /// The latest that it can have ended.
-    end: u64,
-}
-
 /// The earliest time at which the next operation can have happened, and what forbids
 /// an earlier one.
 #[derive(Clone, Copy)]
-struct Now<'r, 'h> {
+struct Now<'r> {
     at: u64,
-    because: Option<&'r Entry<'h>>,
+    because: Option<&'r Entry<'r>>,
 }
 
-impl<'r, 'h> Now<'r, 'h> {
-    /// Puts an operation at the earliest time, which must not be over.
-    fn place(self, entry: &'r Entry<'h>, ret: u64) -> Result<Self, String> {
-        let placed = match entry.call > self.at {
+impl<'r> Now<'r> {
+    /// Puts operations that commute at the earliest time, each by itself.
+    fn place_all(self, entries: &[&'r Entry<'r>]) -> Result<Self, String> {
+        entries.iter().try_fold(self, |latest, entry| {
+            let placed = self.place(entry, entry.ret)?;
+            Ok(if placed.at > latest.at { placed } else { latest })
+        })
+    }
+
+    /// Goes on to when an operation was called.
+    fn after(self, entry: &'r Entry<'r>) -> Self {
+        match entry.call > self.at {
             true => Self { at: entry.call, because: Some(entry) },
             false => self,
-        };
+        }
+    }
+
+    /// Puts an operation at the earliest time, which must not be over.
+    fn place(self, entry: &'r Entry<'r>, ret: u64) -> Result<Self, String> {
+        let placed = self.after(entry);
         match (placed.at > ret, placed.because) {
             (true, Some(because)) => Err(format!(
                 "{entry} comes after {because} by version, but had ended before that began"
@@ -132,41 +149,55 @@ impl<'r, 'h> Now<'r, 'h> {
     }
 }
 
-/// Puts all that has a version in order; `None` if that is impossible.
-fn place(row: &Row<'_>, slots: &Slots<'_>, findings: &mut Vec<Finding>) -> Option<Vec<Gap>> {
-    match gaps(slots) {
-        Ok(gaps) => Some(gaps),
-        Err(why) => {
-            findings.push(violation(format!("row {:?}: {why}", row.key)));
-            None
-        }
-    }
-}
-
-fn gaps(slots: &Slots<'_>) -> Result<Vec<Gap>, String> {
+/// Puts everything in order, each at the earliest time. What found no row is put into
+/// the first gap between rows that can have been open when it was called: in a later
+/// one it would only be later. What found none from `deleting` on is left out.
+fn place<'r>(
+    row: &'r Row<'_>,
+    slots: &Slots<'r>,
+    deleting: u64,
+) -> Result<Vec<&'r Entry<'r>>, String> {
     let latest = latest(slots);
-    let mut ends = latest.iter().skip(1).copied().chain([FOREVER]);
-    let mut gaps = vec![Gap { begin: 0, end: latest.first().copied().unwrap_or(FOREVER) }];
+    let mut latest = latest.iter().copied().chain([FOREVER]);
+    let mut order = Vec::new();
+    let mut absences = absences(row, deleting).into_iter().peekable();
+    let mut unseen = HashSet::new();
     let mut now = Now { at: 0, because: None };
-    for slot in slots.iter() {
+    let mut gap_end = latest.next();
+    // The first gap is before the first row.
+    let mut absent = true;
+    for slot in slots.iter().map(Some).chain([None]) {
+        let end = gap_end.unwrap_or(FOREVER);
+        let mut here = Vec::new();
+        while let Some(found_none) = absences.next_if(|entry| absent && entry.call <= end) {
+            here.push(found_none);
+        }
+        if let Some(late) = here.iter().find(|entry| entry.ret < now.at) {
+            return Err(there_was_one(late));
+        }
+        now = now.place_all(&here)?;
+        order.extend(here);
+        let Some(slot) = slot else { break };
+        for writer in slots.unseen(row, slot).filter(|writer| unseen.insert(writer.line)) {
+            now = now.after(writer);
+            order.push(writer);
+        }
         if let Some(maker) = slot.maker {
             now = now.place(maker, slot.ret())?;
+            order.push(maker);
         }
-        let mut next = now;
-        for read in &slot.reads {
-            let placed = now.place(read, read.ret)?;
-            next = if placed.at > next.at { placed } else { next };
-        }
-        now = next;
-        for delete in &slot.deletes {
-            now = now.place(delete, delete.ret)?;
-        }
-        let end = ends.next().unwrap_or(FOREVER);
-        if !slot.deletes.is_empty() {
-            gaps.push(Gap { begin: now.at, end });
-        }
+        now = now.place_all(&slot.reads)?;
+        order.extend(&slot.reads);
+        now = slot.deletes.iter().try_fold(now, |now, delete| now.place(delete, delete.ret))?;
+        order.extend(&slot.deletes);
+        absent = !slot.deletes.is_empty();
+        gap_end = latest.next();
     }
-    Ok(gaps)
+    absences.next().map_or(Ok(order), |entry| Err(there_was_one(entry)))
+}
+
+fn there_was_one(entry: &Entry<'_>) -> String {
+    format!("{entry} found no row, but there was one all the time")
 }
 
 /// By slot: the latest time at which its change can have happened.
@@ -180,25 +211,12 @@ fn latest(slots: &Slots<'_>) -> Vec<u64> {
     latest
 }
 
-/// Checks that whatever found no row ran while there can have been none.
-fn absences(row: &Row<'_>, gaps: &[Gap], findings: &mut Vec<Finding>) {
-    let deleting = unknown_delete(row);
+/// What found no row and has no version, by call, without what a delete whose place is
+/// unknown may explain.
+fn absences<'r>(row: &'r Row<'_>, deleting: u64) -> Vec<&'r Entry<'r>> {
     let absent = row.entries.iter().filter(|entry| entry.before == Observed::Absent);
-    // Changes that found no row have a version and were judged by it.
-    for entry in absent.filter(|entry| entry.after.version().is_none() && entry.ret < deleting) {
-        // Gaps begin and end in one order, so the last that had begun is the best.
-        let begun = gaps.partition_point(|gap| gap.begin <= entry.ret);
-        let fits = gaps.get(begun.wrapping_sub(1)).is_some_and(|gap| gap.end >= entry.call);
-        if !fits {
-            let what = format!("{entry} found no row, but there was one all the time");
-            findings.push(violation(what));
-        }
-    }
-}
-
-/// From when on a delete whose outcome is unknown may have removed the row.
-fn unknown_delete(row: &Row<'_>) -> u64 {
-    let operations = row.entries.iter().map(|entry| entry.operation);
-    let unknown = operations.filter(|op| op.op == Op::Delete && op.outcome == Outcome::Unknown);
-    unknown.map(|operation| operation.call_ns).min().unwrap_or(FOREVER)
+    let absent = absent.filter(|entry| entry.after.version().is_none());
+    let mut absent: Vec<_> = absent.filter(|entry| entry.ret < deleting).collect();
+    absent.sort_by_key(|entry| entry.call);
+    absent
 }

@@ -1,11 +1,11 @@
 //! Random: legal histories pass, broken ones are found exactly if they are illegal.
 
-use oracle::{Kind, Limits, Operation, judge, version_order};
+use oracle::{Kind, Limits, Operation, judge, version_order, wgl};
 use proptest::prelude::*;
 
 use crate::atomic::{self, Dice, Shape};
 use crate::exhaustive::is_legal;
-use crate::script::{found, history, kinds, wgl};
+use crate::script::{found, history, kinds, wgl as search};
 
 const WIDE: Shape = Shape {
     ops: 300,
@@ -64,8 +64,20 @@ proptest! {
             prop_assert!(is_legal(&atomic::history(seed, &shape), true));
             if let Some(broken) = broken(seed, &shape) {
                 let wrong = if is_legal(&broken, false) { vec![] } else { vec![Kind::Violation] };
-                prop_assert_eq!(kinds(&wgl(&broken)), wrong, "{:#?}", broken);
+                prop_assert_eq!(kinds(&search(&broken)), wrong, "{:#?}", broken);
             }
+        }
+    }
+
+    /// Also where the order by versions is tried first.
+    #[test]
+    fn a_guess_changes_no_verdict(seed: u64) {
+        if let Some(broken) = broken(seed, &SMALL) {
+            let guessed = found(&broken, |row, findings| {
+                let order = version_order::order(row, &mut Vec::new());
+                wgl::check(row, order.as_deref(), &Limits::default(), findings);
+            });
+            prop_assert_eq!(kinds(&guessed), kinds(&search(&broken)), "{:#?}", broken);
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn found(
 
 /// What the search finds, with the usual limits.
 pub(crate) fn wgl(operations: &[Operation]) -> Vec<Finding> {
-    found(operations, |row, findings| wgl::check(row, &Limits::default(), findings))
+    found(operations, |row, findings| wgl::check(row, None, &Limits::default(), findings))
 }
 
 pub(crate) fn kinds(findings: &[Finding]) -> Vec<Kind> {

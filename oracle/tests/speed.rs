@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use oracle::row::Row;
-use oracle::{History, Limits, version_order, wgl};
+use oracle::{History, Limits, judge, version_order, wgl};
 
 use crate::atomic::{self, Shape};
 use crate::script::history;
@@ -46,7 +46,13 @@ fn check_rows(what: &str, history: &History) {
         rows.iter().for_each(|row| version_order::check(row, &mut findings));
     });
     time(&format!("{what}: search"), || {
-        rows.iter().for_each(|row| wgl::check(row, &Limits::default(), &mut findings));
+        rows.iter().for_each(|row| wgl::check(row, None, &Limits::default(), &mut findings));
+    });
+    time(&format!("{what}: both"), || {
+        for row in &rows {
+            let order = version_order::order(row, &mut findings);
+            wgl::check(row, order.as_deref(), &Limits::default(), &mut findings);
+        }
     });
     assert_eq!(findings, []);
 }
@@ -59,4 +65,13 @@ fn many_rows_are_judged_in_seconds() {
 #[test]
 fn a_hot_row_is_judged_in_seconds() {
     check_rows("a hot row", &history(&atomic::history(2, &HOT)));
+}
+
+/// More clients at once than any search gets through: the versions tell the order.
+#[test]
+fn a_row_beyond_any_search_is_judged_by_its_versions() {
+    let shape = Shape { ops: OPS / 20, procs: 100, deletes: 0, ..HOT };
+    let history = history(&atomic::history(3, &shape));
+    let verdict = time("a row beyond search", || judge(&history, &Limits::default()));
+    assert!(verdict.is_clean(), "{verdict}: {:#?}", verdict.shown);
 }

@@ -2,7 +2,7 @@
 
 use oracle::{Digest, Exit, Fault, Limits, Line, Operation, Outcome, Plan, judge};
 
-use crate::script::{failed, get, get_none, history, last, put, unknown};
+use crate::script::{delete_none, failed, get, get_none, history, last, put, unknown};
 
 fn operations() -> Vec<Operation> {
     vec![
@@ -114,14 +114,17 @@ fn an_unexplained_end_is_counted() {
 
 #[test]
 fn a_row_beyond_the_limits_is_undecided() {
-    let history = history(&operations());
     let narrow = [
         Limits { ops_max: 1, ..Limits::default() },
         Limits { in_flight_max: 0, ..Limits::default() },
         Limits { steps_max: 1, ..Limits::default() },
     ];
+    // No version tells when the row was deleted, so that it must be searched.
+    let deleted = [put("a", 1, 0..10), unknown(delete_none(20..30)), get_none(40..50)];
+    let operations = [deleted.as_slice(), &[last(get_none(60..70))]].concat();
+    assert!(judge(&history(&operations), &Limits::default()).is_clean());
     for limits in narrow {
-        let verdict = judge(&history, &limits);
+        let verdict = judge(&history(&operations), &limits);
         assert_eq!((verdict.undecided, verdict.violations), (1, 0), "{limits:?}");
         assert!(!verdict.is_clean());
     }

@@ -24,6 +24,8 @@ pub(super) struct Slot<'r> {
 
 /// All versions of a row.
 pub(super) struct Slots<'r> {
+    /// From when on a delete without a place here may have removed the row.
+    pub(super) deleting: u64,
     slots: BTreeMap<u64, Slot<'r>>,
     // By the last token of the value.
     versions: HashMap<Token, u64>,
@@ -46,7 +48,8 @@ impl<'r> Slot<'r> {
 impl<'r> Slots<'r> {
     /// Sorts a row's operations by version.
     pub(super) fn new(row: &'r Row<'_>, findings: &mut Vec<Finding>) -> Self {
-        let mut slots = Self { slots: BTreeMap::new(), versions: HashMap::new() };
+        let (slots, versions) = Default::default();
+        let mut slots = Self { deleting: FOREVER, slots, versions };
         for entry in &row.entries {
             slots.change(entry, findings);
         }
@@ -56,6 +59,9 @@ impl<'r> Slots<'r> {
         slots.name(row, findings);
         for entry in row.entries.iter().filter(|entry| entry.operation.op == Op::Delete) {
             slots.remove(entry, findings);
+        }
+        for slot in slots.slots.values_mut() {
+            slot.reads.sort_by_key(|read| read.call);
         }
         slots
     }
@@ -73,6 +79,18 @@ impl<'r> Slots<'r> {
     /// The value of a version, if anyone showed it.
     pub(super) fn value(&self, version: u64) -> Option<&'r [Token]> {
         self.slots.get(&version)?.value
+    }
+
+    /// Writes without a version here that a version builds on.
+    pub(super) fn unseen(
+        &self,
+        row: &'r Row<'_>,
+        slot: &Slot<'r>,
+    ) -> impl Iterator<Item = &'r Entry<'r>> {
+        let expected = slot.maker.and_then(|maker| maker.expected.value());
+        let tokens = expected.into_iter().chain(slot.value).flatten();
+        let tokens = tokens.filter(|token| !self.versions.contains_key(token));
+        tokens.filter_map(|token| row.writer(*token))
     }
 
     /// The one with a value.
@@ -155,10 +173,16 @@ impl<'r> Slots<'r> {
 
     /// Enters a delete at the version that it removed.
     fn remove(&mut self, entry: &'r Entry<'r>, findings: &mut Vec<Finding>) {
+        if !entry.may_change() || entry.before == Observed::Absent {
+            return;
+        }
         let known = entry.before.value().and_then(|value| value.last());
         let by_value = known.and_then(|token| self.versions.get(token)).copied();
-        let Some(version) = entry.before.version().or(by_value) else { return };
-        let Some(slot) = self.slots.get_mut(&version) else { return };
+        let version = entry.before.version().or(by_value);
+        let Some((version, slot)) = version.and_then(|v| Some((v, self.slots.get_mut(&v)?))) else {
+            self.deleting = self.deleting.min(entry.call);
+            return;
+        };
         if let Some(first) = slot.deletes.first() {
             let what = format!("{first} and {entry} both removed version {version}");
             findings.push(Finding::new(Kind::Double, super::CHECKER, what));

@@ -49,18 +49,10 @@ impl Evidence {
     }
 
     fn answer(&mut self, row: &Row<'_>, entry: &Entry<'_>) {
+        self.sight(row, &entry.before, entry.ret);
+        self.sight(row, &entry.after, entry.ret);
         if entry.before == Observed::Absent {
             self.absence(entry.ret);
-        }
-        for seen in [&entry.before, &entry.after] {
-            self.hidden |= matches!(seen, Observed::Present { value: None, .. });
-            for token in seen.value().into_iter().flatten() {
-                self.sight(*token, entry.ret);
-            }
-            let first = seen.value().and_then(|value| row.writer(*value.first()?));
-            if first.is_some_and(|first| first.operation.op == Op::Append) {
-                self.absence(entry.ret);
-            }
         }
     }
 
@@ -73,9 +65,7 @@ impl Evidence {
             let Some(ret) = entry.wrote.and_then(|wrote| self.seen.get(&wrote).copied()) else {
                 continue;
             };
-            for token in entry.expected.value().into_iter().flatten() {
-                news |= self.sight(*token, ret);
-            }
+            news |= self.sight(row, &entry.expected, ret);
             if entry.expected == Observed::Absent {
                 self.absence(ret);
             }
@@ -83,11 +73,20 @@ impl Evidence {
         news
     }
 
-    /// Adds that a token was seen; whether that is news.
-    fn sight(&mut self, token: Token, ret: u64) -> bool {
-        let seen = self.seen.entry(token).or_insert(FOREVER);
-        let news = ret < *seen;
-        *seen = ret.min(*seen);
+    /// Adds what was seen of the row; whether any of it is news.
+    fn sight(&mut self, row: &Row<'_>, seen: &Observed, ret: u64) -> bool {
+        self.hidden |= matches!(seen, Observed::Present { value: None, .. });
+        let value = seen.value().unwrap_or_default();
+        let first = value.first().and_then(|token| row.writer(*token));
+        if first.is_some_and(|first| first.operation.op == Op::Append) {
+            self.absence(ret);
+        }
+        let mut news = false;
+        for token in value {
+            let seen = self.seen.entry(*token).or_insert(FOREVER);
+            news |= ret < *seen;
+            *seen = ret.min(*seen);
+        }
         news
     }
 
