@@ -21,7 +21,7 @@
 //!
 //! # Not here
 //!
-//! No clock, no network, no randomness. Nothing of rdb either: the oracle knows
+//! No network, no randomness, no clock but to give a search up. Nothing of rdb either: the oracle knows
 //! what is promised from `docs/api.md`, not from the code that must keep it.
 
 pub mod convergence;
