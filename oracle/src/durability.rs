@@ -16,6 +16,8 @@
 //! that was lost before it was overwritten is not missed here; where anyone looked
 //! meanwhile, linearizability misses it.
 
+use std::collections::HashSet;
+
 use crate::finding::{Finding, Kind};
 use crate::history::{Op, Outcome, Phase};
 use crate::row::{Entry, Observed, Row};
@@ -32,26 +34,35 @@ pub fn check(row: &Row<'_>, findings: &mut Vec<Finding>) {
         let what = format!("row {:?} was changed, and nobody read it at the end", row.key);
         findings.push(Finding::new(Kind::Undecided, CHECKER, what));
     }
-    let overwritten = Overwritten::new(row);
-    for change in changes() {
-        let later = last.iter().filter(|read| read.call > change.ret);
-        let mut lacking = later.filter(|read| {
-            is_older(&read.before, change)
-                || (lacks(&read.before, change) && !overwritten.after(change))
-        });
-        if let Some(read) = lacking.next() {
+    let mut lost = HashSet::new();
+    let mut lose = |change: &Entry<'_>, read: &Entry<'_>| {
+        if lost.insert(change.line) {
             let what = format!("{change} is not in {read}");
             findings.push(Finding::new(Kind::Lost, CHECKER, what));
+        }
+    };
+    let overwritten = Overwritten::new(row);
+    for change in changes().filter(|change| !overwritten.after(change)) {
+        let mut later = last.iter().filter(|read| read.call > change.ret);
+        if let Some(read) = later.find(|read| lacks(&read.before, change)) {
+            lose(change, read);
+        }
+    }
+    for read in last {
+        let before = changes().filter(|change| change.ret < read.call);
+        // All between are gone as well, but the last one stands for them.
+        if let Some(newest) = before.max_by_key(|change| oldest_after(change))
+            && read.before.version().is_some_and(|version| version < oldest_after(newest))
+        {
+            lose(newest, read);
         }
     }
 }
 
-/// Whether a row is from before a change, by its version.
-fn is_older(seen: &Observed, change: &Entry<'_>) -> bool {
-    let Some(seen) = seen.version() else { return false };
+/// The least version that a row can have after a change, if there is a row.
+fn oldest_after(change: &Entry<'_>) -> u64 {
     let removed = change.before.version().filter(|_| change.operation.op == Op::Delete);
-    change.after.version().is_some_and(|version| seen < version)
-        || removed.is_some_and(|version| seen <= version)
+    change.after.version().or(removed.map(|version| version.saturating_add(1))).unwrap_or(0)
 }
 
 /// Whether a row does not hold what was written.

@@ -21,8 +21,9 @@
 //!
 //! # Not here
 //!
-//! No network, no randomness, no clock but to give a search up. Nothing of rdb either: the oracle knows
-//! what is promised from `docs/api.md`, not from the code that must keep it.
+//! No network, no randomness, no clock but to give a search up. Nothing of rdb either:
+//! the oracle knows what is promised from `docs/api.md`, not from the code that must
+//! keep it.
 
 pub mod convergence;
 pub mod coverage;
