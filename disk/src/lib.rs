@@ -5,12 +5,14 @@
 //!   `unsafe` of the workspace.
 //! * [`Fault`] says which operation on which path failed. A fault is never
 //!   retried: whoever gets one stops the process.
+//! * [`blocking`] says where work runs that waits for the disk.
 //! * [`mod@file`] writes small files durably; [`lock`] keeps a second process out.
 //!
 //! # Not here
 //!
 //! What the bytes mean: `wal` and `state` know their own tables.
 
+pub mod blocking;
 pub mod environment;
 pub mod fault;
 pub mod file;

@@ -10,6 +10,8 @@ use openraft::{EntryPayload, OptionalSend};
 
 use api::{Answers, Member, NodeId, Payload};
 
+use crate::runtime::Runtime;
+
 /// openraft's view of this system.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Types;
@@ -44,7 +46,7 @@ impl openraft::RaftTypeConfig for Types {
         <LeaderId as openraft::vote::RaftLeaderId>::Committed,
         EntryPayload<Payload, NodeId, Member>,
     >;
-    type AsyncRuntime = openraft::impls::TokioRuntime;
+    type AsyncRuntime = Runtime;
     type Responder<T>
         = Callback<T>
     where

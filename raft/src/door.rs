@@ -86,6 +86,7 @@ pub async fn serve(
         tokio::time::sleep(CLOSE_PATIENCE).await;
     };
     tokio::select! {
+        biased;
         served = served => if let Err(error) = served {
             tracing::error!(%error, "the peer door closed; this node cannot take part any more");
         },
@@ -104,8 +105,9 @@ async fn accept(
     loop {
         let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
         let incoming = tokio::select! {
-            incoming = transport.accept() => incoming,
+            biased;
             () = stop.cancelled() => return,
+            incoming = transport.accept() => incoming,
         };
         let incoming = match incoming {
             Ok(incoming) => incoming,

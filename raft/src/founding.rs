@@ -169,7 +169,7 @@ impl Founding for Greeting {
         }
         let adopted = read_adopt(request.into_inner())?;
         let registry = Arc::clone(&self.registry);
-        let done = tokio::task::spawn_blocking(move || registry.adopt(adopted)).await;
+        let done = disk::blocking::run(move || registry.adopt(adopted)).await;
         let done = done.map_err(|error| Status::unavailable(error.to_string()))?;
         let why_not = done.err().unwrap_or_default();
         Ok(Response::new(peer::AdoptResponse { adopted: why_not.is_empty(), why_not }))
@@ -340,6 +340,7 @@ pub async fn search(
                     news
                 });
                 tokio::select! {
+                    biased;
                     _ = adopted.changed() => {}
                     () = tokio::time::sleep(SEARCH_EVERY) => {}
                 }

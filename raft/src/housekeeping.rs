@@ -21,7 +21,7 @@ use api::GroupId;
 
 use crate::asked::Asked;
 use crate::group::Group;
-use crate::node::SnapshotTrigger;
+use crate::storage::SnapshotTrigger;
 use crate::switchboard::Running;
 
 /// How often each group is looked at.
@@ -63,6 +63,7 @@ impl Housekeeper {
     /// Takes snapshots until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         tokio::select! {
+            biased;
             () = self.keep() => {}
             () = stop.cancelled() => {}
         }
@@ -73,11 +74,13 @@ impl Housekeeper {
         let mut look = Instant::now() + LOOK_EVERY;
         loop {
             tokio::select! {
-                () = asked.news() => self.take_asked().await,
+                biased;
+                // First, or whoever keeps asking would keep this from ever being due.
                 () = sleep_until(look) => {
                     self.take_due().await;
                     look = Instant::now() + LOOK_EVERY;
                 }
+                () = asked.news() => self.take_asked().await,
             }
         }
     }
@@ -104,7 +107,7 @@ impl Housekeeper {
             let (looked_at, data) = (Arc::clone(group), self.data.clone());
             let trigger = self.trigger;
             let look = move || is_due(&looked_at, &data, trigger);
-            let is_due = tokio::task::spawn_blocking(look).await.unwrap_or(false);
+            let is_due = disk::blocking::run(look).await.unwrap_or(false);
             if is_due && Indexes::of(group).has_news() {
                 self.build(group).await;
             }

@@ -26,7 +26,8 @@
 //!   them, [`door`] where they come in, [`switchboard`] which group they mean.
 //! * [`rebuild`] brings back a lost state from a peer.
 //! * `handover` lets others lead before a node goes.
-//! * [`clock`] is time and dice; [`status`] what a node knows; [`figures`] what
+//! * [`clock`] is time and dice, [`runtime`] openraft's dice, [`storage`] the disk;
+//!   [`status`] what a node knows; [`figures`] what
 //!   it measures.
 //!
 //! # Not here
@@ -54,17 +55,18 @@ pub mod peers;
 pub mod rebuild;
 pub mod replication;
 pub mod request;
+pub mod runtime;
 pub mod sizes;
 pub mod snapshot;
 pub mod space;
 pub mod status;
 pub mod steward;
+pub mod storage;
 pub mod switchboard;
 pub mod transport;
 
 mod handover;
 
-pub use node::{
-    Claim, Fatal, Node, Options, SnapshotTrigger, StartError, StorageOptions, Timers, World,
-};
+pub use node::{Claim, Fatal, Node, Options, StartError, Timers, World};
 pub use request::router::Router;
+pub use storage::{SnapshotTrigger, StorageOptions};

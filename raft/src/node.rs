@@ -39,6 +39,7 @@ use crate::sizes::{self, Sizes};
 use crate::space::Space;
 use crate::status;
 use crate::steward::Steward;
+use crate::storage::{Storage, StorageOptions};
 use crate::switchboard::{Running, Switchboard};
 use crate::transport::Transport;
 
@@ -76,31 +77,6 @@ pub struct Timers {
     pub election_max: Duration,
 }
 
-/// Sizes and thresholds of log, state and snapshots.
-#[derive(Clone, Copy, Debug)]
-pub struct StorageOptions {
-    /// Address space of each environment.
-    pub map_bytes: usize,
-    /// Entries kept in the log behind a snapshot, for followers a little behind.
-    pub log_keep_entries: u64,
-    /// When a group takes a snapshot.
-    pub snapshot: SnapshotTrigger,
-    /// Free disk below which writes are refused.
-    pub disk_reserve_bytes: u64,
-    /// Free disk below which the process stops.
-    pub disk_floor_bytes: u64,
-}
-
-/// When a group takes a snapshot.
-#[derive(Clone, Copy, Debug)]
-pub struct SnapshotTrigger {
-    /// After this many bytes of log.
-    pub log_bytes: u64,
-    /// After an eighth of that already, if log and state together are above
-    /// this many millionths of the free disk.
-    pub disk_millionths: u64,
-}
-
 /// The outside world of a node: what a simulation replaces.
 pub struct World {
     /// Connections to the other nodes.
@@ -109,6 +85,8 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub entropy: Arc<dyn Entropy>,
+    /// The disk.
+    pub disk: Arc<dyn Storage>,
     /// Called with what breaks the node. It ends the process and does not return.
     pub on_fatal: Arc<dyn Fn(Fatal) + Send + Sync>,
 }
@@ -191,8 +169,8 @@ impl Node {
         let Claim { options, identity, lock } = claim;
         let storage = options.storage;
         let data = options.data.clone();
-        let space =
-            Space::measure(data.clone(), storage.disk_reserve_bytes, storage.disk_floor_bytes)?;
+        let limits = (storage.disk_reserve_bytes, storage.disk_floor_bytes);
+        let space = Space::measure(Arc::clone(&world.disk), data.clone(), limits)?;
         let seeds = Seeds::new(&world.transport, &options.name, options.seeds.clone());
         let on_fatal = Arc::clone(&world.on_fatal);
         let registry =
@@ -237,6 +215,7 @@ impl Node {
         self.tasks.spawn(async move {
             let stop = node.stop.clone();
             tokio::select! {
+                biased;
                 () = node.live(greeting, router) => {}
                 () = stop.cancelled() => {}
             }
@@ -276,6 +255,7 @@ impl Node {
             storage: self.options.storage,
             roster: Arc::clone(&roster),
             clock: Arc::clone(&self.clock),
+            disk: Arc::clone(&self.world.disk),
             registry: Arc::clone(&self.registry),
             on_fault: Arc::new(move |fault: &Fault| on_fatal(Fatal::Fault(fault.to_string()))),
         };
@@ -342,6 +322,7 @@ impl Node {
             }
         };
         tokio::select! {
+            biased;
             () = async { caught_up.await; founded.await } => {}
             () = self.stop.cancelled() => return,
         }
@@ -359,12 +340,12 @@ impl Node {
         let Some(mut views) = meta.and_then(|meta| meta.store.meta()) else { return };
         let founded = views.wait_for(|view| view.cluster().is_some());
         tokio::select! {
+            biased;
             founded = founded => if founded.is_err() { return },
             () = self.stop.cancelled() => return,
         }
         let registry = Arc::clone(&self.registry);
-        let noted =
-            tokio::task::spawn_blocking(move || registry.note(|adopted| adopted.founded = true));
+        let noted = disk::blocking::run(move || registry.note(|adopted| adopted.founded = true));
         if let Ok(Err(error)) = noted.await {
             tracing::error!(error, "cannot note that the cluster is founded");
         }
@@ -373,12 +354,13 @@ impl Node {
     async fn watch_space(self: Arc<Self>) {
         loop {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(SPACE_EVERY) => {}
                 () = self.stop.cancelled() => return,
             }
             // A disk that stands still must not hold up the node's other tasks.
             let space = Arc::clone(&self.space);
-            let Ok(measured) = tokio::task::spawn_blocking(move || space.refresh()).await else {
+            let Ok(measured) = disk::blocking::run(move || space.refresh()).await else {
                 return;
             };
             match measured {

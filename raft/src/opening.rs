@@ -23,8 +23,9 @@ use crate::group::{Group, LogReader, Parts};
 use crate::handle::Handle;
 use crate::identity::Adopted;
 use crate::network::Network;
-use crate::node::{Fatal, StorageOptions, Timers};
+use crate::node::{Fatal, Timers};
 use crate::peers::Roster;
+use crate::storage::{Storage, StorageOptions};
 
 /// Entries of openraft's internal queues: a full one makes senders wait.
 const API_QUEUE: u64 = 4096;
@@ -45,6 +46,8 @@ pub struct Site {
     pub roster: Arc<Roster>,
     /// What time it is.
     pub clock: Arc<ClusterClock>,
+    /// The disk.
+    pub disk: Arc<dyn Storage>,
     /// The identity, to note that Raft runs here.
     pub registry: Arc<Registry>,
     /// Called with the first storage fault.
@@ -104,10 +107,14 @@ pub async fn open(site: Site, adopted: Adopted) -> Result<Opened, OpenError> {
     let options = wal::Options { map_bytes: site.storage.map_bytes, ..wal::Options::default() };
     let on_fault = Arc::clone(&site.on_fault);
     let replication = site.data.join("replication");
+    let disk = Arc::clone(&site.disk);
     let wal = blocking(move || {
-        wal::Wal::open(&replication, identity, options, move |fault| on_fault(fault))
+        let store = disk.open_log(&replication, options.map_bytes)?;
+        let on_fault = move |fault: &Fault| on_fault(fault);
+        wal::Wal::on_store(store, identity, options, disk.log_driver(), on_fault)
     })
     .await?;
+    site.disk.log_opened(&wal);
     let registry = Arc::clone(&site.registry);
     // From here on a missing log means that it was lost (I3).
     let noted = blocking(move || registry.note(|adopted| adopted.started = true)).await;
@@ -152,12 +159,18 @@ fn state_options(
     adopted: &Adopted,
     gid: GroupId,
 ) -> Result<state::OpenOptions, OpenError> {
-    let boot = disk::machine::boot_id()?;
+    let boot = site.disk.boot_id()?;
     let incarnation = site.registry.identity().incarnation;
     let nowhere = Arc::new(NoLog);
     let options = state::OpenOptions::new(adopted.cluster_id, gid, incarnation, boot, nowhere);
     let on_fault = Arc::clone(&site.on_fault);
-    Ok(state::OpenOptions { map_bytes: site.storage.map_bytes, on_fault, ..options })
+    Ok(state::OpenOptions {
+        map_bytes: site.storage.map_bytes,
+        driver: site.disk.state_driver(),
+        flush: site.disk.flush(),
+        on_fault,
+        ..options
+    })
 }
 
 /// openraft's settings (raft-library note 4.3 says why each).
@@ -199,6 +212,7 @@ pub async fn initialize(
 ) {
     let wait = INITIALIZE_AFTER * u32::try_from(rank).unwrap_or(u32::MAX);
     tokio::select! {
+        biased;
         () = tokio::time::sleep(wait) => {}
         () = stop.cancelled() => return,
     }
@@ -267,5 +281,5 @@ impl state::LogWatermark for NoLog {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("file work does not panic")
+    disk::blocking::run(work).await.expect("file work does not panic")
 }

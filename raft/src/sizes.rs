@@ -60,12 +60,14 @@ pub async fn follow(
 ) {
     loop {
         let (sizes, running, wal) = (Arc::clone(&sizes), Arc::clone(&running), wal.clone());
-        let measured = tokio::task::spawn_blocking(move || sizes.measure(&running, &wal));
+        let measured = disk::blocking::run(move || sizes.measure(&running, &wal));
         tokio::select! {
+            biased;
             measured = measured => if measured.is_err() { return },
             () = stop.cancelled() => return,
         }
         tokio::select! {
+            biased;
             () = tokio::time::sleep(EVERY) => {}
             () = stop.cancelled() => return,
         }

@@ -23,13 +23,12 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use openraft::errors::{ReplicationClosed, StreamingError, Unreachable};
 use openraft::raft::SnapshotResponse;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use api::wire::peer;
 use api::wire::peer::snapshot_client::SnapshotClient;
 use api::wire::peer::snapshot_server;
+use disk::blocking;
 use state::SnapshotFile;
 
 use crate::binding::{Snapshot, SnapshotMeta, Types, Vote};
@@ -40,9 +39,6 @@ use crate::switchboard::{Switchboard, peer_name, refuse};
 
 /// Bytes of file in one message.
 pub const CHUNK_BYTES: usize = 1 << 20;
-
-/// Messages read ahead of the connection.
-const CHUNKS_AHEAD: usize = 2;
 
 /// How long a transfer or an install may stand still.
 pub const STALL_MAX: Duration = Duration::from_secs(60);
@@ -55,6 +51,7 @@ pub async fn send(
     cancel: impl Future<Output = ReplicationClosed>,
 ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
     tokio::select! {
+        biased;
         sent = transfer(line, vote, &snapshot.snapshot) => sent,
         closed = cancel => Err(StreamingError::Closed(closed)),
     }
@@ -82,7 +79,6 @@ async fn transfer(
         bytes: file.bytes(),
     };
     let header = peer::SnapshotChunk { header: Some(header), ..peer::SnapshotChunk::default() };
-    // Reading ends when the receiver end of the channel is gone.
     let chunks = read_file(file.path().to_owned(), have_bytes).filter_map(|chunk| async {
         chunk.inspect_err(|error| tracing::error!(%error, "cannot read a snapshot to send")).ok()
     });
@@ -100,43 +96,37 @@ fn stalled(_: tokio::time::error::Elapsed) -> StreamingError<Types> {
     failed(format!("no answer for {STALL_MAX:?}"))
 }
 
-/// Reads a file from `offset` on, on a thread of its own.
+/// Reads a file from `offset` on.
 fn read_file(
     path: PathBuf,
-    mut offset: u64,
+    offset: u64,
 ) -> impl Stream<Item = io::Result<peer::SnapshotChunk>> + Send + 'static {
-    let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let read = |offset: &mut u64, file: &mut File| -> io::Result<Option<peer::SnapshotChunk>> {
-            let mut data = Vec::with_capacity(CHUNK_BYTES);
-            file.take(CHUNK_BYTES as u64).read_to_end(&mut data)?;
-            let at = std::mem::replace(offset, *offset + data.len() as u64);
-            let whole = (!data.is_empty()).then_some(data);
-            Ok(whole.map(|data| peer::SnapshotChunk {
-                header: None,
-                offset: at,
-                data: Bytes::from(data),
-            }))
-        };
-        let opened = File::open(&path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(offset))?;
-            Ok(file)
-        });
-        let mut file = match opened {
-            Ok(file) => file,
-            Err(error) => {
-                let _gone = sender.blocking_send(Err(error));
-                return;
-            }
-        };
-        while let Some(chunk) = read(&mut offset, &mut file).transpose() {
-            let ended = chunk.is_err();
-            if sender.blocking_send(chunk).is_err() || ended {
-                return;
-            }
+    stream::try_unfold((None, offset), move |(file, offset)| {
+        let path = path.clone();
+        async move {
+            let read = blocking::run(move || read_chunk(&path, file, offset)).await;
+            let (file, data) = read.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+            let end = offset + data.len() as u64;
+            let more = !data.is_empty();
+            let chunk = peer::SnapshotChunk { header: None, offset, data };
+            Ok(more.then_some((chunk, (Some(file), end))))
         }
-    });
-    ReceiverStream::new(receiver)
+    })
+}
+
+/// The next bytes of a file, which is opened at `offset` if it is not open yet.
+fn read_chunk(path: &Path, file: Option<File>, offset: u64) -> io::Result<(File, Bytes)> {
+    let mut file = match file {
+        Some(file) => file,
+        None => {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(offset))?;
+            file
+        }
+    };
+    let mut data = Vec::with_capacity(CHUNK_BYTES);
+    (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut data)?;
+    Ok((file, Bytes::from(data)))
 }
 
 /// Takes snapshots from leaders, and gives the newest to a member that lost its state.
@@ -217,7 +207,7 @@ async fn arrive(
 /// Checks what arrived and makes a snapshot of it.
 async fn accept(group: &Arc<Group>, name: String) -> Result<Snapshot, Status> {
     let store = group.store.clone();
-    let accepted = tokio::task::spawn_blocking(move || store.accept(&name)).await;
+    let accepted = blocking::run(move || store.accept(&name)).await;
     let file = accepted.map_err(|error| Status::unavailable(error.to_string()))?;
     let file = file.map_err(invalid)?;
     let header = file.header();
@@ -237,8 +227,8 @@ pub async fn receive(
     mut messages: impl Stream<Item = Result<peer::SnapshotChunk, Status>> + Unpin,
 ) -> Result<(), Status> {
     let refused = |error: io::Error| Status::unavailable(format!("cannot receive: {error}"));
-    let mut file =
-        File::options().create(true).write(true).truncate(false).open(path).map_err(refused)?;
+    let file = File::options().create(true).write(true).truncate(false).open(path);
+    let file = Arc::new(file.map_err(refused)?);
     let mut have = file.metadata().map_err(refused)?.len();
     if have > bytes {
         file.set_len(0).map_err(refused)?;
@@ -254,12 +244,22 @@ pub async fn receive(
         }
         // A retry may start earlier than what is here; the bytes are the same,
         // and the hash will say so if they are not.
-        let write = |file: &mut File| {
+        on_disk(&file, move |mut file| {
             file.seek(SeekFrom::Start(chunk.offset))?;
             file.write_all(&chunk.data)
-        };
-        tokio::task::block_in_place(|| write(&mut file)).map_err(refused)?;
+        })
+        .await
+        .map_err(refused)?;
         have = have.max(end);
     }
-    tokio::task::block_in_place(|| file.sync_all()).map_err(refused)
+    on_disk(&file, File::sync_all).await.map_err(refused)
+}
+
+async fn on_disk(
+    file: &Arc<File>,
+    work: impl FnOnce(&File) -> io::Result<()> + Send + 'static,
+) -> io::Result<()> {
+    let file = Arc::clone(file);
+    let done = blocking::run(move || work(&file)).await;
+    done.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

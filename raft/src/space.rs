@@ -7,14 +7,18 @@
 //! because a storage error in the middle of a commit is a fault.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::figures::SpaceFigures;
 use api::{Operation, Refusal};
 use disk::Fault;
 
+use crate::storage::Storage;
+
 /// Free space where the data lies.
 pub struct Space {
+    disk: Arc<dyn Storage>,
     data: PathBuf,
     reserve_bytes: u64,
     floor_bytes: u64,
@@ -23,14 +27,18 @@ pub struct Space {
 
 impl Space {
     /// Measures `data`'s file system for the first time.
-    pub fn measure(data: PathBuf, reserve_bytes: u64, floor_bytes: u64) -> Result<Self, Fault> {
-        let free_bytes = AtomicU64::new(disk::machine::space(&data)?.free_bytes);
-        Ok(Self { data, reserve_bytes, floor_bytes, free_bytes })
+    pub fn measure(
+        disk: Arc<dyn Storage>,
+        data: PathBuf,
+        (reserve_bytes, floor_bytes): (u64, u64),
+    ) -> Result<Self, Fault> {
+        let free_bytes = AtomicU64::new(disk.space(&data)?.free_bytes);
+        Ok(Self { disk, data, reserve_bytes, floor_bytes, free_bytes })
     }
 
     /// Measures again. `Err` holds what is free, below the floor.
     pub fn refresh(&self) -> Result<Result<(), u64>, Fault> {
-        let free = disk::machine::space(&self.data)?.free_bytes;
+        let free = self.disk.space(&self.data)?.free_bytes;
         let before = self.free_bytes.swap(free, Ordering::Relaxed);
         if (before < self.reserve_bytes) != (free < self.reserve_bytes) {
             if free < self.reserve_bytes {
@@ -77,15 +85,22 @@ impl Space {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use api::Condition;
     use bytes::Bytes;
 
     use super::*;
+    use crate::storage::MachineStorage;
+
+    fn measure(data: &Path, limits: (u64, u64)) -> Space {
+        Space::measure(Arc::new(MachineStorage), data.to_owned(), limits).unwrap()
+    }
 
     #[test]
     fn below_the_reserve_writes_are_refused_and_deletes_go_on() {
         let data = tempfile::tempdir().unwrap();
-        let space = Space::measure(data.path().to_owned(), u64::MAX, 0).unwrap();
+        let space = measure(data.path(), (u64::MAX, 0));
         let key = Bytes::from_static(b"k");
         let put = Operation::PutValue { key: key.clone(), value: key.clone() };
         let delete = Operation::Delete { key, condition: Condition::Always };
@@ -97,7 +112,7 @@ mod tests {
     #[test]
     fn below_the_floor_is_reported() {
         let data = tempfile::tempdir().unwrap();
-        let space = Space::measure(data.path().to_owned(), 0, u64::MAX).unwrap();
+        let space = measure(data.path(), (0, u64::MAX));
         assert!(space.refresh().unwrap().is_err());
     }
 }

@@ -61,6 +61,7 @@ impl Steward {
                 }
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 _ = views.changed() => {}
                 _ = leadership.changed() => {}

@@ -20,7 +20,7 @@ use openraft::storage::{IOFlushed, RaftLogReader, RaftLogStorage};
 use raft::binding::{Entry, LogId, Types};
 use raft::codec::Codec;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use state::membership::log_id;
 use state::{LogWatermark, OpenOptions, Store};
 use tokio::task::JoinHandle;

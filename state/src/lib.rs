@@ -27,5 +27,5 @@ pub use flush::{Flush, LmdbFlush};
 pub use meta::{MetaState, MetaView};
 pub use recovery::OpenError;
 pub use snapshot::{BadSnapshot, SnapshotFile};
-pub use store::{Applied, LogWatermark, OpenOptions, Store};
+pub use store::{Applied, Driver, LogWatermark, OpenOptions, Store};
 pub use view::View;

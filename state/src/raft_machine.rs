@@ -213,5 +213,5 @@ fn has_room_to_build(store: &Store) -> bool {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    disk::blocking::run(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

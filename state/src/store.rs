@@ -17,7 +17,7 @@
 //!
 //! # Limits
 //!
-//! [`ORDERS_MAX`] orders wait for the thread; openraft gives one at a time.
+//! [`ORDERS_MAX`](orders::ORDERS_MAX) orders wait for the thread; openraft gives one at a time.
 //!
 //! # Not here
 //!
@@ -28,6 +28,7 @@ mod health;
 mod meter;
 mod open;
 mod options;
+mod orders;
 pub(crate) mod thread;
 
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ use api::{Answers, GroupId};
 use disk::Fault;
 use openraft::EntryPayload;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::data::DataMachine;
 use crate::folder::Folder;
@@ -56,12 +57,10 @@ use crate::view::View;
 use gate::Gate;
 use health::Health;
 use meter::Meter;
-use thread::Order;
+use orders::Orders;
+use thread::{Order, StateWorker};
 
-pub use options::{LogWatermark, MAP_BYTES_DEFAULT, OpenOptions};
-
-/// Orders that may wait for the state thread.
-pub const ORDERS_MAX: usize = 4;
+pub use options::{Driver, LogWatermark, MAP_BYTES_DEFAULT, OpenOptions};
 
 /// One entry of a group's log.
 pub type Entry = openraft::Entry<LeaderId, EntryPayload<api::Payload, api::NodeId, api::Member>>;
@@ -94,7 +93,7 @@ impl Applied {
 pub struct Store {
     shared: Arc<Shared>,
     // Not in `Shared`, which the thread holds: the last handle ends the thread.
-    orders: mpsc::Sender<Order>,
+    orders: Orders,
 }
 
 /// What the store's handles, its thread and its snapshot builds share.
@@ -147,7 +146,6 @@ impl Store {
         let trial: Trial = |tables, txn, path| M::load(tables, txn, path).map(drop);
         let opened = open::open(directory, &options, trial, &steps)?;
         let machine: M = opened.load_machine()?;
-        let (orders, inbox) = mpsc::channel(ORDERS_MAX);
         let group_time_ms = machine.group_time_ms();
         let applied = Applied { last: opened.position.last, group_time_ms };
         let health = Health::new(directory, options.on_fault.clone());
@@ -166,7 +164,8 @@ impl Store {
             trial,
             meta: subscribe(&machine),
         });
-        thread::spawn(shared.clone(), machine, inbox)?;
+        let worker = StateWorker::new(shared.clone(), machine);
+        let orders = Orders::begin(worker, shared.options.driver)?;
         Ok(Self { shared, orders })
     }
 
@@ -319,7 +318,7 @@ impl Store {
         let started = Instant::now();
         let shared = self.shared.clone();
         let prepare = move || shared.prepare_to_install(&snapshot);
-        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let prepared = disk::blocking::run(prepare).await;
         let prepared = prepared.unwrap_or_else(|panicked| {
             let path = self.directory();
             Err(Fault::corrupt("prepare snapshot", path, panicked.to_string()).into())
@@ -343,9 +342,11 @@ impl Store {
     pub fn close(&self) -> Result<(), Fault> {
         let health = &self.shared.health;
         health.close();
-        let (done, closed) = oneshot::channel();
-        self.orders.blocking_send(Order::Close { done }).map_err(|_| health.gone())?;
-        closed.blocking_recv().unwrap_or_else(|_| Err(health.gone()))
+        let (done, mut closed) = oneshot::channel();
+        self.orders.give_blocking(Order::Close { done }).ok_or_else(|| health.gone())?;
+        // An inline store is closed by now.
+        let closed = closed.try_recv().or_else(|_| closed.blocking_recv());
+        closed.unwrap_or_else(|_| Err(health.gone()))
     }
 
     async fn order<T>(
@@ -354,7 +355,7 @@ impl Store {
         answer: oneshot::Receiver<Result<T, Fault>>,
     ) -> Result<T, Fault> {
         self.shared.health.check()?;
-        self.orders.send(order).await.map_err(|_| self.shared.health.gone())?;
+        self.orders.give(order, &self.shared).await.ok_or_else(|| self.shared.health.gone())?;
         answer.await.unwrap_or_else(|_| Err(self.shared.health.gone()))
     }
 

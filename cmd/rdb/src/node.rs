@@ -10,6 +10,7 @@ use certificates::{CertificateError, Files};
 use disk::lock::LockError;
 use raft::clock::{Entropy, SystemClock, SystemEntropy};
 use raft::identity::IdentityError;
+use raft::storage::MachineStorage;
 use raft::transport::tls::TlsTransport;
 use raft::{Claim, Fatal, Router, StartError, World};
 use server::{Server, Tls};
@@ -86,6 +87,7 @@ async fn serve(config: Config) -> Result<(), RunError> {
         transport: Arc::new(TlsTransport::new(peers, Arc::clone(&peer_tls))),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
+        disk: Arc::new(MachineStorage),
         on_fatal: Arc::new(end_the_process),
     };
     let node = raft::Node::open(claim, world)?;

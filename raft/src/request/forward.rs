@@ -104,6 +104,7 @@ async fn attempt<T>(
     let unknown = Refusal::Unknown { group, waited: timeout };
     let deposed = leadership.wait_for(|now| now.leader.is_some_and(|other| other != leader));
     tokio::select! {
+        biased;
         answer = call => match answer {
             Ok(response) => Ok(response.into_inner()),
             Err(status) if was_not_sent(&status) => Err(Refusal::NoLeader { group }),

@@ -37,7 +37,7 @@ pub async fn page(
     let busy = Refusal::Busy { group };
     let permit = Arc::clone(&node.scans).try_acquire_owned().map_err(|_| busy)?;
     let (running_, scan_) = (Arc::clone(running), scan.clone());
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = disk::blocking::run(move || {
         let _permit = permit;
         read(&running_, collection, &scan_)
     });

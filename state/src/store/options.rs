@@ -28,6 +28,16 @@ pub trait LogWatermark: Send + Sync {
     }
 }
 
+/// Who changes the state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Driver {
+    /// A thread named `state-<group>`.
+    #[default]
+    Thread,
+    /// Whoever asks for it: deterministic, for simulation.
+    Inline,
+}
+
 /// What a store must know to open.
 #[derive(Clone)]
 pub struct OpenOptions {
@@ -45,6 +55,8 @@ pub struct OpenOptions {
     pub snapshot_raw_bytes_max: u64,
     /// How long an install or a close waits for views to end.
     pub drain_patience: Duration,
+    /// Who changes the state.
+    pub driver: Driver,
     /// How changes get to the disk.
     pub flush: Arc<dyn Flush>,
     /// The group's log.
@@ -71,6 +83,7 @@ impl OpenOptions {
             map_bytes: MAP_BYTES_DEFAULT,
             snapshot_raw_bytes_max: MAP_BYTES_DEFAULT as u64,
             drain_patience: DRAIN_PATIENCE_DEFAULT,
+            driver: Driver::default(),
             flush: Arc::new(LmdbFlush),
             log,
             on_fault: Arc::new(|fault| tracing::error!(%fault, "state is broken")),

@@ -48,52 +48,65 @@ pub(crate) enum Order {
     },
 }
 
-/// The thread and all it owns.
-struct StateThread<M> {
+/// Whoever carries out a store's orders.
+pub(super) trait Worker: Send {
+    /// Carries out one order. The close is the last one.
+    fn carry_out(&mut self, order: Order);
+}
+
+/// All that is needed to change a group's state.
+pub(super) struct StateWorker<M> {
     shared: Arc<Shared>,
     machine: M,
     position: Position,
-    orders: mpsc::Receiver<Order>,
 }
 
-/// Starts the thread of a store.
-pub(super) fn spawn<M: Machine>(
-    shared: Arc<Shared>,
-    machine: M,
-    orders: mpsc::Receiver<Order>,
-) -> Result<(), Fault> {
-    let path = shared.gate.path().clone();
-    let position = shared.position.lock().clone();
-    let state = StateThread { shared, machine, position, orders };
-    thread::Builder::new()
-        .name(format!("state-{}", state.shared.options.group))
-        .spawn(move || state.run())
-        .or_fault("start state thread", &path)?;
-    Ok(())
+impl<M: Machine> StateWorker<M> {
+    pub(super) fn new(shared: Arc<Shared>, machine: M) -> Self {
+        let position = shared.position.lock().clone();
+        Self { shared, machine, position }
+    }
+
+    /// Starts a thread that takes orders until the close, or until every handle
+    /// is gone.
+    pub(super) fn spawn(mut self, mut orders: mpsc::Receiver<Order>) -> Result<(), Fault> {
+        let path = self.shared.gate.path().clone();
+        thread::Builder::new()
+            .name(format!("state-{}", self.shared.options.group))
+            .spawn(move || {
+                while let Some(order) = orders.blocking_recv() {
+                    let is_last = matches!(order, Order::Close { .. });
+                    self.carry_out(order);
+                    if is_last {
+                        return;
+                    }
+                }
+            })
+            .or_fault("start state thread", &path)?;
+        Ok(())
+    }
 }
 
-impl<M: Machine> StateThread<M> {
-    /// Takes orders until the close, or until every handle is gone.
-    fn run(mut self) {
-        while let Some(order) = self.orders.blocking_recv() {
-            match order {
-                Order::Apply { entries, done } => {
-                    let answers = self.guarded(|state| state.apply(&entries));
-                    let answers = answers.and_then(|a| a.ok_or_else(|| self.shared.health.gone()));
-                    // Nobody waits any more when the group is being stopped.
-                    let _heard = done.send(answers);
-                }
-                Order::Install { prepared, done } => {
-                    let _heard = done.send(self.guarded(|state| state.install(&prepared)));
-                }
-                Order::Close { done } => {
-                    let _heard = done.send(self.close());
-                    return;
-                }
+impl<M: Machine> Worker for StateWorker<M> {
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Apply { entries, done } => {
+                let answers = self.guarded(|state| state.apply(&entries));
+                let answers = answers.and_then(|a| a.ok_or_else(|| self.shared.health.gone()));
+                // Nobody waits any more when the group is being stopped.
+                let _heard = done.send(answers);
+            }
+            Order::Install { prepared, done } => {
+                let _heard = done.send(self.guarded(|state| state.install(&prepared)));
+            }
+            Order::Close { done } => {
+                let _heard = done.send(self.close());
             }
         }
     }
+}
 
+impl<M: Machine> StateWorker<M> {
     /// G4: does nothing after a fault, and notes the first one.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         if self.shared.health.has_failed() {
@@ -244,7 +257,7 @@ impl<M: Machine> StateThread<M> {
     }
 }
 
-fn unopened<M>(error: OpenError, state: &StateThread<M>) -> Fault {
+fn unopened<M>(error: OpenError, state: &StateWorker<M>) -> Fault {
     match error {
         OpenError::Fault(fault) => fault,
         other => {
