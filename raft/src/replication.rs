@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::ready;
 use futures::stream;
 use futures::{FutureExt, Stream, StreamExt};
 use openraft::OptionalSend;
@@ -41,12 +42,16 @@ pub type AppendResults<'a> = BoxStream<'a, Result<AppendResult, RPCError<Types>>
 /// Opens the stream to a follower and feeds it.
 pub async fn send_stream<'a, S>(
     line: &'a Line,
-    requests: S,
+    mut requests: S,
     ttl: Duration,
 ) -> Result<AppendResults<'a>, RPCError<Types>>
 where
     S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
 {
+    // After a failure openraft holds the first request back for a while. Who opened the
+    // stream before it asks for one would dial a dead follower without a pause.
+    let Some(first) = requests.next().await else { return Ok(Box::pin(stream::empty())) };
+    let requests = stream::once(ready(first)).chain(requests);
     let mut client = ReplicationClient::new(line.peer()?.bulk.clone())
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -135,9 +140,7 @@ async fn open(
         Ok(message) if message.route == route => message::read_append(message).ok(),
         Ok(_) | Err(_) => None,
     });
-    let whole = requests
-        .take_while(|request| futures::future::ready(request.is_some()))
-        .filter_map(futures::future::ready);
+    let whole = requests.take_while(|request| ready(request.is_some())).filter_map(ready);
     let results = group.handle.append(Box::pin(whole)).map(|result| match result {
         Ok(result) => Ok(message::append_result(&result)),
         Err(fatal) => Err(Status::unavailable(fatal.to_string())),

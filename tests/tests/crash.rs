@@ -3,12 +3,15 @@
 use std::time::{Duration, Instant};
 
 use tests::disk::DiskProbe;
+use tests::scrape::scrape;
 use tests::workload::{Size, Workload};
 use tests::{Cluster, Command, NODES, Options};
 
 const READY_MAX: Duration = Duration::from_secs(20);
 const PROGRESS_MAX: Duration = Duration::from_secs(15);
 const GAP_MAX: Duration = Duration::from_millis(2500);
+
+const CPU_SECONDS: &str = "process_cpu_seconds_total";
 
 const BUSY: Size = Size { writers: 16, soloists: 4, readers: 2, keys: 200 };
 
@@ -139,5 +142,31 @@ async fn a_node_killed_alone_has_the_same_rows_as_the_others_afterwards() {
         let get = Command::get_key("rows", &format!("k{number}")).stale();
         let found = node.client.ok(&get).await.triple().value;
         assert_eq!(found, format!("v{number}"));
+    }
+}
+
+/// Whoever leads must not spend its time on dialling one who is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_follower_costs_the_others_no_processor() {
+    const WATCHED: Duration = Duration::from_secs(4);
+    const SHARE_MAX: f64 = 0.3;
+    let cluster = Cluster::start_with(Options::default().alone()).await;
+    cluster.node(4).kill();
+    cluster.wait_settled().await;
+    let living = || cluster.nodes.iter().take(4);
+    let used = async || {
+        let mut seconds = Vec::new();
+        for node in living() {
+            seconds.push(scrape(node).await.value(CPU_SECONDS));
+        }
+        seconds
+    };
+    let before = used().await;
+    tokio::time::sleep(WATCHED).await;
+    let after = used().await;
+    for ((node, before), after) in living().zip(before).zip(after) {
+        let share = (after - before) / WATCHED.as_secs_f64();
+        eprintln!("{}: {share:.2} of a processor", node.name);
+        assert!(share < SHARE_MAX, "{}: {share:.2} of a processor", node.name);
     }
 }
