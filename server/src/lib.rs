@@ -22,6 +22,7 @@
 //! * H2: a call of the service, once begun, runs to its end whether or not its
 //!   client still waits.
 //! * H3: every failed `/command` says in `Rdb-Applied` whether it took effect.
+//! * H4: a refusal of what another node may have carried out is `unknown`.
 //!
 //! # Not here
 //!
