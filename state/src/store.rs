@@ -17,7 +17,7 @@
 //!
 //! # Limits
 //!
-//! [`ORDERS_MAX`](orders::ORDERS_MAX) orders wait for the thread; openraft gives one at a time.
+//! A few orders wait for the thread; openraft gives one at a time.
 //!
 //! # Not here
 //!
