@@ -101,7 +101,7 @@ pub async fn frozen_and_cut_off_nodes_are_left_behind(compose: &Compose) {
     for (first, second) in [(compose.leader(1).await, None), (2, Some(4)), (0, Some(3))] {
         let nodes: Vec<_> = [Some(first), second].into_iter().flatten().collect();
         for n in &nodes {
-            compose.docker(&["pause", &compose.node(*n)]);
+            compose.pause(*n).await;
         }
         load.wait_acknowledged(200, PROGRESS_MAX).await;
         for n in &nodes {

@@ -155,6 +155,24 @@ impl Compose {
         printed(Command::new("docker").args(words))
     }
 
+    /// Freezes node `n`'s container. The engine cannot while a process of it waits for
+    /// the disk, and says so; then it is asked again.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot for a minute.
+    pub async fn pause(&self, n: usize) {
+        let name = self.node(n);
+        until(&format!("{name} to freeze"), SERVES_MAX, async || {
+            let paused = output(Command::new("docker").args(["pause", &name]));
+            match paused.status.success() {
+                true => Ok(()),
+                false => Err(String::from_utf8_lossy(&paused.stderr).into_owned()),
+            }
+        })
+        .await;
+    }
+
     /// What a container wrote, to stdout and stderr.
     #[must_use]
     pub fn docker_logs(&self, name: &str) -> String {
