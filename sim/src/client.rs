@@ -7,7 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use oracle::{Line, Op, Operation, Outcome, Phase};
@@ -46,7 +46,7 @@ pub struct Stage {
     up: Up,
     /// What is asked of the clients.
     pub load: Load,
-    phase: Mutex<Phase>,
+    over: AtomicBool,
     next_id: AtomicU64,
     next_proc: AtomicU64,
     requests: AtomicU64,
@@ -62,7 +62,7 @@ impl Stage {
             nodes,
             up,
             load,
-            phase: Mutex::new(Phase::Run),
+            over: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
             next_proc: AtomicU64::new(1),
             requests: AtomicU64::new(0),
@@ -94,11 +94,11 @@ impl Stage {
 
     /// From now on, clients stop after the request they have in hand.
     pub fn end_run(&self) {
-        *self.phase.lock() = Phase::Final;
+        self.over.store(true, Ordering::Relaxed);
     }
 
     fn runs(&self) -> bool {
-        *self.phase.lock() == Phase::Run
+        !self.over.load(Ordering::Relaxed)
     }
 
     /// The row that the next request is about.

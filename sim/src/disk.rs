@@ -69,12 +69,6 @@ impl SimDisk {
     pub fn power_off(&self) {
         self.inner.lock().boot += 1;
     }
-
-    /// The log's bytes as they are now.
-    #[must_use]
-    pub fn log(&self) -> MemoryStore {
-        self.inner.lock().log.copy()
-    }
 }
 
 impl Storage for SimDisk {
