@@ -22,11 +22,19 @@ mod renewal;
 
 #[cfg(test)]
 mod tests {
+    use std::env;
     use std::time::Instant;
 
     use tests::compose::{Compose, has_engine};
 
     use crate::{containers, doors, faults, renewal};
+
+    /// How often the check that chance decides most is repeated.
+    const ROUNDS: &str = "RDB_TEST_ROUNDS";
+
+    fn rounds() -> u32 {
+        env::var(ROUNDS).map_or(1, |rounds| rounds.parse().unwrap())
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_deployment_keeps_its_promises() {
@@ -47,8 +55,10 @@ mod tests {
         containers::nothing_is_exposed(&compose);
         containers::running_files_can_be_inspected(&compose);
         said("containers");
-        faults::stops_and_kills_fail_no_request(&compose).await;
-        said("stops and kills");
+        for round in 0..rounds() {
+            faults::stops_and_kills_fail_no_request(&compose, round).await;
+            said("stops and kills");
+        }
         faults::frozen_and_cut_off_nodes_are_left_behind(&compose).await;
         said("freezes and cuts");
         renewal::certificates_change_under_load(&compose).await;
