@@ -184,9 +184,22 @@ impl Command {
         reader.end()?;
         Ok(Self { header, operation })
     }
+
+    /// [`Operation::takes_room`] of the log form `form`; true if it is none.
+    #[must_use]
+    pub fn takes_room(form: &[u8]) -> bool {
+        form.get(Header::ENCODED_BYTES).is_none_or(|tag| takes_room(*tag))
+    }
 }
 
 impl Operation {
+    /// Whether it may make the state larger. On a disk that is nearly full such
+    /// operations are refused, while those that make room go on.
+    #[must_use]
+    pub fn takes_room(&self) -> bool {
+        takes_room(self.tag())
+    }
+
     /// The user key of the row it touches.
     #[must_use]
     pub fn key(&self) -> &Bytes {
@@ -286,6 +299,10 @@ impl Operation {
     }
 }
 
+fn takes_room(operation: u8) -> bool {
+    !matches!(operation, OPERATION_DELETE | OPERATION_DELETE_VALUE)
+}
+
 impl Condition {
     fn value(&self) -> Option<&Bytes> {
         match self {
@@ -378,6 +395,7 @@ mod tests {
         fn a_command_decodes_to_itself_and_no_prefix_of_it_decodes(operation in operation()) {
             let command = Command { header: header(), operation };
             let form = command.encode();
+            prop_assert_eq!(Command::takes_room(&form), command.operation.takes_room());
             prop_assert_eq!(Command::decode(form.clone()), Ok(command));
             for end in 0..form.len() {
                 prop_assert!(Command::decode(form.slice(..end)).is_err());

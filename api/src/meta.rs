@@ -98,6 +98,13 @@ impl MetaCommand {
         reader.end()?;
         Ok(Self { header, operation })
     }
+
+    /// Whether the command with the log form `form` may make the state larger by a
+    /// client's wish: a drop, and whatever a drop needs, must go on.
+    #[must_use]
+    pub fn takes_room(form: &[u8]) -> bool {
+        form.get(Header::ENCODED_BYTES) == Some(&OPERATION_CREATE_COLLECTION)
+    }
 }
 
 impl MetaOperation {
@@ -230,7 +237,10 @@ mod tests {
                 collection: CollectionId(0),
             };
             let command = MetaCommand { header, operation };
-            assert_eq!(MetaCommand::decode(command.encode()), Ok(command));
+            let form = command.encode();
+            let creates = matches!(command.operation, MetaOperation::CreateCollection { .. });
+            assert_eq!(MetaCommand::takes_room(&form), creates);
+            assert_eq!(MetaCommand::decode(form), Ok(command));
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use api::meter::Counter;
-use api::{Answer, Content, GroupId, NodeId, Payload, Refusal};
+use api::{Answer, Command, Content, GroupId, MetaCommand, NodeId, Payload, Refusal};
 use state::{Applied, Store};
 
 use crate::binding::Types;
@@ -21,6 +21,7 @@ use crate::peers::Roster;
 use crate::request::forward;
 use crate::request::reader::{Confirm, Reader};
 use crate::request::writer::{Propose, Writer};
+use crate::space::Space;
 use crate::transport::BoxFuture;
 
 /// Who leads a group, as this node knows.
@@ -82,7 +83,12 @@ pub struct Group {
 impl Group {
     /// Joins the parts of a running group.
     #[must_use]
-    pub fn new(parts: Parts, roster: Arc<Roster>, clock: Arc<ClusterClock>) -> Arc<Self> {
+    pub fn new(
+        parts: Parts,
+        roster: Arc<Roster>,
+        clock: Arc<ClusterClock>,
+        space: Arc<Space>,
+    ) -> Arc<Self> {
         let Parts { gid, handle, store, log } = parts;
         let leader_changes = Arc::<Counter>::default();
         let changes = Arc::clone(&leader_changes);
@@ -94,6 +100,7 @@ impl Group {
             leadership: leadership.clone(),
             roster,
             clock,
+            space,
             forwarded: Counter::default(),
         });
         let writer = Writer::new(gid, Arc::clone(&path) as Arc<dyn Propose>);
@@ -223,6 +230,7 @@ struct Path {
     leadership: watch::Receiver<Leadership>,
     roster: Arc<Roster>,
     clock: Arc<ClusterClock>,
+    space: Arc<Space>,
     /// Commands sent on to the leader.
     forwarded: Counter,
 }
@@ -243,6 +251,11 @@ impl Path {
             None => Err(Refusal::NoLeader { group }),
         }
     }
+
+    /// Refuses what this node's disk has no room for, wherever it came from.
+    fn admit(&self, commands: &[Bytes]) -> Result<(), Refusal> {
+        if self.takes_room(commands) { self.space.admit() } else { Ok(()) }
+    }
 }
 
 impl Propose for Path {
@@ -256,6 +269,9 @@ impl Propose for Path {
         match self.target(may_forward) {
             Err(refusal) => Box::pin(async { Err(refusal) }),
             Ok(Target::Here) => {
+                if let Err(refusal) = self.admit(&commands) {
+                    return Box::pin(async { Err(refusal) });
+                }
                 let content = Content::Commands(commands);
                 let payload = Payload::encode(self.clock.stamp_ms(), &content);
                 let handle = self.handle.clone();
@@ -277,6 +293,13 @@ impl Propose for Path {
 
     fn leads(&self) -> bool {
         self.leadership.borrow().leader == Some(self.roster.me)
+    }
+
+    fn takes_room(&self, commands: &[Bytes]) -> bool {
+        commands.iter().any(|command| match self.gid {
+            GroupId::META => MetaCommand::takes_room(command),
+            _ => Command::takes_room(command),
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use api::figures::Figures;
 use api::service::Check;
 use api::snapshot::Noted;
-use api::{GroupId, Operation, Refusal};
+use api::{GroupId, Refusal};
 use disk::fault::OrFault;
 use disk::lock::LockError;
 use disk::{DirectoryLock, Fault};
@@ -255,6 +255,7 @@ impl Node {
             storage: self.options.storage,
             roster: Arc::clone(&roster),
             clock: Arc::clone(&self.clock),
+            space: Arc::clone(&self.space),
             disk: Arc::clone(&self.world.disk),
             registry: Arc::clone(&self.registry),
             on_fault: Arc::new(move |fault: &Fault| on_fatal(Fatal::Fault(fault.to_string()))),
@@ -380,9 +381,9 @@ impl Node {
         self.switchboard.running().ok_or_else(reason)
     }
 
-    /// Refuses a write that the disk has no room for.
-    pub fn admit(&self, operation: &Operation) -> Result<(), Refusal> {
-        self.space.admit(operation)
+    /// Refuses a write that takes room if the disk has none.
+    pub fn admit(&self) -> Result<(), Refusal> {
+        self.space.admit()
     }
 
     /// Storage is broken: ends the process.

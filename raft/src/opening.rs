@@ -25,6 +25,7 @@ use crate::identity::Adopted;
 use crate::network::Network;
 use crate::node::{Fatal, Timers};
 use crate::peers::Roster;
+use crate::space::Space;
 use crate::storage::{Storage, StorageOptions};
 
 /// Entries of openraft's internal queues: a full one makes senders wait.
@@ -46,6 +47,8 @@ pub struct Site {
     pub roster: Arc<Roster>,
     /// What time it is.
     pub clock: Arc<ClusterClock>,
+    /// Whether there is room for writes.
+    pub space: Arc<Space>,
     /// The disk.
     pub disk: Arc<dyn Storage>,
     /// The identity, to note that Raft runs here.
@@ -151,7 +154,8 @@ async fn open_group(
     let raft = Raft::new(me, config, network, log, store.clone()).await.map_err(fatal)?;
     let handle = Handle(raft);
     let parts = Parts { gid, handle, store, log: reader };
-    Ok(Group::new(parts, Arc::clone(&site.roster), Arc::clone(&site.clock)))
+    let (roster, clock) = (Arc::clone(&site.roster), Arc::clone(&site.clock));
+    Ok(Group::new(parts, roster, clock, Arc::clone(&site.space)))
 }
 
 fn state_options(

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use api::Refusal;
 use api::figures::SpaceFigures;
-use api::{Operation, Refusal};
 use disk::Fault;
 
 use crate::storage::Storage;
@@ -51,16 +51,7 @@ impl Space {
     }
 
     /// Refuses what would take room when there is none.
-    pub fn admit(&self, operation: &Operation) -> Result<(), Refusal> {
-        match operation {
-            Operation::Delete { .. } | Operation::DeleteValue { .. } => Ok(()),
-            Operation::Put { .. } | Operation::PutValue { .. } | Operation::Append { .. } => {
-                self.admit_write()
-            }
-        }
-    }
-
-    fn admit_write(&self) -> Result<(), Refusal> {
+    pub fn admit(&self) -> Result<(), Refusal> {
         let free_bytes = self.free_bytes.load(Ordering::Relaxed);
         let reserve_bytes = self.reserve_bytes;
         if free_bytes < reserve_bytes {
@@ -79,16 +70,13 @@ impl Space {
     /// Whether there is room for writes.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.admit_write().is_ok()
+        self.admit().is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-
-    use api::Condition;
-    use bytes::Bytes;
 
     use super::*;
     use crate::storage::MachineStorage;
@@ -98,14 +86,10 @@ mod tests {
     }
 
     #[test]
-    fn below_the_reserve_writes_are_refused_and_deletes_go_on() {
+    fn below_the_reserve_writes_are_refused_and_the_process_goes_on() {
         let data = tempfile::tempdir().unwrap();
         let space = measure(data.path(), (u64::MAX, 0));
-        let key = Bytes::from_static(b"k");
-        let put = Operation::PutValue { key: key.clone(), value: key.clone() };
-        let delete = Operation::Delete { key, condition: Condition::Always };
-        assert!(matches!(space.admit(&put), Err(Refusal::DiskFull { .. })));
-        assert_eq!(space.admit(&delete), Ok(()));
+        assert!(matches!(space.admit(), Err(Refusal::DiskFull { .. })));
         assert_eq!(space.refresh().unwrap(), Ok(()));
     }
 

@@ -153,11 +153,20 @@ impl Node {
     ///
     /// If it runs, or cannot be started.
     pub fn start(&self) {
+        self.start_with(&[]);
+    }
+
+    /// Starts it with more arguments than dev.json says, and does not wait for it.
+    ///
+    /// # Panics
+    ///
+    /// If it runs, or cannot be started.
+    pub fn start_with(&self, args: &[&str]) {
         assert!(!self.runs(), "{} runs already", self.name);
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.unwrap_or_else(|error| panic!("open {}: {error}", self.log.display()));
         let errors = log.try_clone().expect("a second handle on the log");
-        let started = self.as_command().stdout(log).stderr(errors).spawn();
+        let started = self.as_command().args(args).stdout(log).stderr(errors).spawn();
         let child = started.unwrap_or_else(|error| panic!("start {}: {error}", self.name));
         let before = self.slot().replace(child);
         assert!(before.is_none(), "{} was never waited for", self.name);

@@ -31,4 +31,6 @@ mod readme;
 #[cfg(test)]
 mod snapshot;
 #[cfg(test)]
+mod space;
+#[cfg(test)]
 mod trust;

@@ -283,7 +283,9 @@ impl Router {
 impl Service for Router {
     async fn write(&self, call: Call, write: Write) -> Result<Written, Failure> {
         let running = self.running()?;
-        self.node.admit(&write.operation)?;
+        if write.operation.takes_room() {
+            self.node.admit()?;
+        }
         self.run(&running, &write, &mut self.attempts(call)).await
     }
 
@@ -319,6 +321,7 @@ impl Service for Router {
 
     async fn create_collection(&self, call: Call, name: String) -> Result<Ran, Failure> {
         let running = self.running()?;
+        self.node.admit()?;
         let operation = MetaOperation::CreateCollection { name };
         let (outcome, replay) = self.meta_write(&running, call, operation).await?;
         match outcome.verdict {

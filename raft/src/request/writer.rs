@@ -63,6 +63,9 @@ pub trait Propose: Send + Sync + 'static {
 
     /// Whether this node leads the group, as far as it knows.
     fn leads(&self) -> bool;
+
+    /// Whether any of them may be refused for want of room on a disk.
+    fn takes_room(&self, commands: &[Bytes]) -> bool;
 }
 
 /// One group's writes on one node.
@@ -182,18 +185,39 @@ impl Writer {
                 return;
             }
         }
+        match self.propose(&units).await {
+            Ok(answers) => self.hand_out(units, answers),
+            Err(refusal @ Refusal::DiskFull { .. }) => self.submit_frugal(units, &refusal).await,
+            Err(refusal) => self.refuse(units, &refusal),
+        }
+    }
+
+    /// Submits again what takes no room of a batch that was refused for want of it:
+    /// what makes room must not fail for its company.
+    async fn submit_frugal(&self, units: Vec<Unit>, refusal: &Refusal) {
+        let (greedy, frugal): (_, Vec<_>) =
+            units.into_iter().partition(|unit| self.proposer.takes_room(&unit.commands));
+        self.refuse(greedy, refusal);
+        if frugal.is_empty() {
+            return;
+        }
+        match self.propose(&frugal).await {
+            Ok(answers) => self.hand_out(frugal, answers),
+            Err(refusal) => self.refuse(frugal, &refusal),
+        }
+    }
+
+    async fn propose(&self, units: &[Unit]) -> Result<Vec<Answer>, Refusal> {
         let may_forward = units.iter().all(|unit| unit.origin == Origin::Here);
         let deadline = units.iter().map(|unit| unit.deadline).max().unwrap_or_else(Instant::now);
         let commands = units.iter().flat_map(|unit| unit.commands.iter().cloned()).collect();
-        let result = self.proposer.propose(commands, may_forward, deadline).await;
-        match result {
-            Ok(answers) => self.hand_out(units, answers),
-            Err(refusal) => {
-                for unit in units {
-                    self.failed.add_many(unit.commands.len() as u64);
-                    let _gone = unit.done.send(Err(refusal.clone()));
-                }
-            }
+        self.proposer.propose(commands, may_forward, deadline).await
+    }
+
+    fn refuse(&self, units: Vec<Unit>, refusal: &Refusal) {
+        for unit in units {
+            self.failed.add_many(unit.commands.len() as u64);
+            let _gone = unit.done.send(Err(refusal.clone()));
         }
     }
 

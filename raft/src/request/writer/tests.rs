@@ -7,10 +7,14 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
+/// Commands of this length and more take room.
+const GREEDY_BYTES: usize = 100;
+
 /// Answers every command with its own length as version, when it may.
 struct Log {
     gate: Arc<Semaphore>,
     leads: AtomicBool,
+    disk_full: AtomicBool,
     batches: Mutex<Vec<(usize, bool)>>,
     submitted: AtomicUsize,
 }
@@ -20,6 +24,7 @@ impl Log {
         Arc::new(Self {
             gate: Arc::new(Semaphore::new(permits)),
             leads: AtomicBool::new(true),
+            disk_full: AtomicBool::new(false),
             batches: Mutex::default(),
             submitted: AtomicUsize::new(0),
         })
@@ -33,6 +38,10 @@ impl Propose for Log {
         may_forward: bool,
         _: Instant,
     ) -> BoxFuture<'static, Result<Vec<Answer>, Refusal>> {
+        if self.disk_full.load(Ordering::SeqCst) && self.takes_room(&commands) {
+            let refusal = Refusal::DiskFull { free_bytes: 1, reserve_bytes: 2 };
+            return Box::pin(async { Err(refusal) });
+        }
         self.batches.lock().push((commands.len(), may_forward));
         self.submitted.fetch_add(commands.len(), Ordering::SeqCst);
         let gate = Arc::clone(&self.gate);
@@ -48,6 +57,10 @@ impl Propose for Log {
 
     fn leads(&self) -> bool {
         self.leads.load(Ordering::SeqCst)
+    }
+
+    fn takes_room(&self, commands: &[Bytes]) -> bool {
+        commands.iter().any(|command| command.len() >= GREEDY_BYTES)
     }
 }
 
@@ -193,4 +206,25 @@ async fn forwarded_commands_are_refused_by_a_node_that_does_not_lead() {
     assert_eq!(log.submitted.load(Ordering::SeqCst), 0);
     writer.write(command(1), Origin::Here, SECOND).await.unwrap();
     assert_eq!(*log.batches.lock(), [(1, true)]);
+}
+
+#[tokio::test]
+async fn what_takes_no_room_is_not_refused_with_what_does() {
+    let log = Log::new(0);
+    let writer = Writer::new(GroupId(1), log.clone());
+    let write = |bytes| {
+        let writer = Arc::clone(&writer);
+        tokio::spawn(async move { writer.write(command(bytes), Origin::Here, SECOND).await })
+    };
+    let first = write(1);
+    until(|| log.submitted.load(Ordering::SeqCst) == 1).await;
+    let (greedy, frugal) = (write(GREEDY_BYTES), write(2));
+    until(|| writer.pending() == 2).await;
+    log.disk_full.store(true, Ordering::SeqCst);
+    log.gate.add_permits(1000);
+    first.await.unwrap().unwrap();
+    let refused = greedy.await.unwrap();
+    assert!(matches!(refused, Err(Refusal::DiskFull { .. })), "{refused:?}");
+    assert_eq!(version(&frugal.await.unwrap().unwrap()), 2);
+    assert_eq!(*log.batches.lock(), [(1, true), (1, true)]);
 }
