@@ -29,19 +29,21 @@ use axum::http::header::ALLOW;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request as HttpRequest, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use tokio::time::timeout;
 use tracing::{error, warn};
 
 use crate::admission::BodyHold;
-use crate::body;
+use crate::body::{self, Received};
 use crate::door::Door;
 use crate::header;
 use crate::metrics::requests::Measured;
 use crate::options::ANSWER_GRACE;
 use crate::proxy::Caller;
 use crate::refused::Refused;
+use parse::Fields;
 use reply::Reply;
-use request::Request;
+use request::{Request, Verb};
 
 pub(crate) use request::OPS;
 
@@ -98,31 +100,34 @@ async fn answer_post<S: Service>(
     body: Body,
     measured: &mut Measured,
 ) -> Result<Reply, Refused> {
-    let mut reads = false;
-    let tried = attempt(door, head, body, measured, &mut reads).await;
+    let repeated = caller(head).repeats(&head.headers);
     // Whatever this node refuses, the one that was asked before may have done.
-    let ambiguous = !reads && caller(head).repeats(&head.headers);
-    tried.map_err(|refused| if ambiguous { refused.unknown() } else { refused })
+    let ambiguous = |refused: Refused| if repeated { refused.unknown() } else { refused };
+    let received = body::receive(body, &head.headers, &door.body_bytes, &door.options).await;
+    let Received { bytes, hold } = received.map_err(ambiguous)?;
+    let fields = parse::parse(&bytes).map_err(ambiguous)?;
+    let verb = Verb::of(fields.action.as_deref()).map_err(ambiguous)?;
+    measured.is(verb.op());
+    let answered = match check(door, head, verb, fields, &bytes) {
+        Ok((call, request)) => carry_out(door, call, request, hold).await,
+        Err(refused) => Err(refused),
+    };
+    if verb.writes() { answered.map_err(ambiguous) } else { answered }
 }
 
-/// `reads` is told as soon as it is known that the request changes nothing.
-async fn attempt<S: Service>(
-    door: &Arc<Door<S>>,
+/// Everything that a request may be refused for before it has done anything.
+fn check<S: Service>(
+    door: &Door<S>,
     head: &Parts,
-    body: Body,
-    measured: &mut Measured,
-    reads: &mut bool,
-) -> Result<Reply, Refused> {
-    let body = body::receive(body, &head.headers, &door.body_bytes, &door.options).await?;
+    verb: Verb,
+    fields: Fields<'_>,
+    body: &Bytes,
+) -> Result<(Call, Request), Refused> {
     let request_id = request_id(head)?;
     let timeout = header::timeout(&head.headers, door.options.request_timeout)?;
-    let fields = parse::parse(&body.bytes)?;
-    let verb = request::Verb::of(fields.action.as_deref())?;
-    measured.is(verb.op());
-    *reads = verb.reads();
     let asked = consistency_asked(head.uri.query())?;
-    let request = request::check(verb, fields, &body.bytes, door.options.value_bytes_max, asked)?;
-    call(door, Call { request_id, timeout }, request, body.hold).await
+    let request = request::check(verb, fields, body, door.options.value_bytes_max, asked)?;
+    Ok((Call { request_id, timeout }, request))
 }
 
 /// The client's own id for the request, or else the proxy's.
@@ -138,7 +143,7 @@ fn caller(head: &Parts) -> Caller {
 }
 
 /// Runs the request in a task of its own and waits for it, but not for ever.
-async fn call<S: Service>(
+async fn carry_out<S: Service>(
     door: &Arc<Door<S>>,
     call: Call,
     request: Request,
@@ -149,7 +154,7 @@ async fn call<S: Service>(
         return Err(Refused::busy("busy: as many requests are at work as may be; try again"));
     };
     door.counters.requests.add();
-    let applied = if request.action.writes() { Applied::Unknown } else { Applied::No };
+    let applied = if request.writes { Applied::Unknown } else { Applied::No };
     let service = Arc::clone(&door.service);
     let task = door.calls.spawn(async move {
         let reply = perform::perform(&*service, call, request).await;

@@ -12,8 +12,7 @@ pub(crate) async fn perform<S: Service>(
     call: Call,
     request: Request,
 ) -> Result<Reply, Refused> {
-    let Request { collection, action, consistency } = request;
-    let writes = action.writes();
+    let Request { collection, action, consistency, writes } = request;
     let failed = |failure| Refused::by_service(&failure, writes);
     match action {
         Action::Write(operation) => {

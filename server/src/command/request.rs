@@ -20,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) collection: String,
     pub(crate) action: Action,
     pub(crate) consistency: Consistency,
+    /// Whether it may change anything.
+    pub(crate) writes: bool,
 }
 
 /// What a request wants.
@@ -43,16 +45,6 @@ pub(crate) enum Action {
     Create,
     Drop,
     List,
-}
-
-impl Action {
-    /// Whether it may change anything.
-    pub(crate) fn writes(&self) -> bool {
-        match self {
-            Self::Write(_) | Self::Create | Self::Drop => true,
-            Self::Get { .. } | Self::GetValue { .. } | Self::Scan { .. } | Self::List => false,
-        }
-    }
 }
 
 /// The dialect's verbs.
@@ -105,9 +97,12 @@ impl Verb {
         }
     }
 
-    /// Whether it changes nothing.
-    pub(crate) fn reads(self) -> bool {
-        matches!(self, Self::Get | Self::Range | Self::Find | Self::List)
+    /// Whether it may change anything.
+    pub(crate) fn writes(self) -> bool {
+        match self {
+            Self::Put | Self::Delete | Self::Append | Self::Cas | Self::Create | Self::Drop => true,
+            Self::Get | Self::Range | Self::Find | Self::List => false,
+        }
     }
 
     /// What the field `action` says.
@@ -163,13 +158,15 @@ pub(crate) fn check(
     }
     only_fields_of(verb, &fields)?;
     let consistency = one_consistency(fields.consistency.as_deref(), asked)?;
+    let writes = verb.writes();
     let draft = Draft { verb, fields, body, value_bytes_max };
     if verb == Verb::List {
-        return Ok(Request { collection: String::new(), action: Action::List, consistency });
+        let collection = String::new();
+        return Ok(Request { collection, action: Action::List, consistency, writes });
     }
     let collection = draft.collection()?;
     let action = draft.action(&collection)?;
-    Ok(Request { collection, action, consistency })
+    Ok(Request { collection, action, consistency, writes })
 }
 
 /// A field that would be ignored may be the one that mattered: `drop
