@@ -36,6 +36,9 @@ pub mod status;
 pub mod throttle;
 pub mod wire;
 
+#[cfg(test)]
+mod hostile;
+
 pub use command::{Command, Condition, Header, Operation, RequestClass};
 pub use id::{
     ClusterId, CollectionId, ConfigVersion, Epoch, Fingerprint, GroupId, Incarnation, NodeId,

@@ -18,24 +18,29 @@ struct Place {
 }
 
 /// Every crate of the workspace, bottom up.
-const PLACES: [Place; 15] = [
-    Place { name: "api", uses: &[], tests_use: &[] },
+const PLACES: [Place; 16] = [
+    Place { name: "fuzz", uses: &[], tests_use: &[] },
+    Place { name: "api", uses: &[], tests_use: &["fuzz"] },
     Place { name: "shard", uses: &["api"], tests_use: &[] },
-    Place { name: "certificates", uses: &[], tests_use: &[] },
+    Place { name: "certificates", uses: &[], tests_use: &["fuzz"] },
     Place { name: "disk", uses: &["api"], tests_use: &[] },
-    Place { name: "wal", uses: &["api", "disk"], tests_use: &[] },
-    Place { name: "state", uses: &["api", "disk", "shard"], tests_use: &["wal"] },
+    Place { name: "wal", uses: &["api", "disk"], tests_use: &["fuzz"] },
+    Place { name: "state", uses: &["api", "disk", "shard"], tests_use: &["fuzz", "wal"] },
     Place {
         name: "raft",
         uses: &["api", "certificates", "disk", "shard", "state", "wal"],
-        tests_use: &[],
+        tests_use: &["fuzz"],
     },
-    Place { name: "server", uses: &["api", "certificates", "shard"], tests_use: &[] },
-    Place { name: "client", uses: &["api"], tests_use: &["certificates", "server", "shard"] },
+    Place { name: "server", uses: &["api", "certificates", "shard"], tests_use: &["fuzz"] },
+    Place {
+        name: "client",
+        uses: &["api"],
+        tests_use: &["certificates", "fuzz", "server", "shard"],
+    },
     Place {
         name: "rdb",
         uses: &["api", "certificates", "client", "disk", "raft", "server", "shard", "state", "wal"],
-        tests_use: &[],
+        tests_use: &["fuzz"],
     },
     Place { name: "rdbctl", uses: &["api", "client", "shard"], tests_use: &["server"] },
     Place { name: "oracle", uses: &[], tests_use: &[] },
