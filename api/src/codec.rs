@@ -28,6 +28,14 @@ pub enum Malformed {
         /// What it holds.
         tag: u64,
     },
+    /// A list is longer than any that is written.
+    #[error("more than {most} {field}")]
+    TooMany {
+        /// Which list.
+        field: &'static str,
+        /// How many there may be.
+        most: usize,
+    },
     /// A text field is not UTF-8.
     #[error("{field} is not UTF-8")]
     NotText {
@@ -89,6 +97,24 @@ impl Reader {
     pub fn text(&mut self, field: &'static str) -> Result<String, Malformed> {
         let bytes = self.bytes(field)?;
         String::from_utf8(bytes.into()).map_err(|_| Malformed::NotText { field })
+    }
+
+    /// Takes items up to the end. One more than `most` is refused before any
+    /// memory is taken for it: an item may be far larger than its form.
+    pub fn list<T>(
+        &mut self,
+        field: &'static str,
+        most: usize,
+        mut item: impl FnMut(&mut Self) -> Result<T, Malformed>,
+    ) -> Result<Vec<T>, Malformed> {
+        let mut items = Vec::new();
+        while !self.is_empty() {
+            if items.len() == most {
+                return Err(Malformed::TooMany { field, most });
+            }
+            items.push(item(self)?);
+        }
+        Ok(items)
     }
 
     /// Checks that nothing is left.

@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::codec::{Malformed, Reader, put_bytes};
 use crate::id::Epoch;
+use crate::limits::BATCH_COMMANDS_MAX;
 
 /// The answers to the commands of one log entry, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -226,11 +227,7 @@ impl Answers {
     /// Reads the form back.
     pub fn decode(form: Bytes) -> Result<Self, Malformed> {
         let mut reader = Reader::new(form);
-        let mut answers = Vec::new();
-        while !reader.is_empty() {
-            answers.push(Answer::decode(&mut reader)?);
-        }
-        Ok(Self(answers))
+        reader.list("answers", BATCH_COMMANDS_MAX, Answer::decode).map(Self)
     }
 }
 
@@ -255,5 +252,13 @@ mod tests {
             Answer::Rejected(Rejection::FromFuture { group_time_ms: 2 }),
         ]);
         assert_eq!(Answers::decode(answers.encode()), Ok(answers));
+    }
+
+    #[test]
+    fn more_answers_than_an_entry_has_commands_are_refused() {
+        let answers = |count| Answers(vec![Answer::Rejected(Rejection::Dropping); count]).encode();
+        assert!(Answers::decode(answers(BATCH_COMMANDS_MAX)).is_ok());
+        let too_many = Malformed::TooMany { field: "answers", most: BATCH_COMMANDS_MAX };
+        assert_eq!(Answers::decode(answers(BATCH_COMMANDS_MAX + 1)), Err(too_many));
     }
 }

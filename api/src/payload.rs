@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::codec::{Malformed, Reader, put_bytes};
 use crate::id::{CollectionId, ConfigVersion, Epoch, ShardId};
+use crate::limits::{BATCH_COMMANDS_MAX, SHARDS};
 
 /// One log entry's content, as bytes. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -118,19 +119,14 @@ impl Content {
     fn decode_body(kind: u8, reader: &mut Reader) -> Result<Self, Malformed> {
         Ok(match kind {
             KIND_COMMANDS => {
-                let mut commands = Vec::new();
-                while !reader.is_empty() {
-                    commands.push(reader.bytes("command")?);
-                }
-                Self::Commands(commands)
+                Self::Commands(
+                    reader.list("commands", BATCH_COMMANDS_MAX, |form| form.bytes("command"))?,
+                )
             }
             KIND_ASSIGN => {
                 let epoch = Epoch(reader.u64("epoch")?);
-                let mut shards = Vec::new();
-                while !reader.is_empty() {
-                    shards.push(ShardId(reader.u16("shard")?));
-                }
-                Self::Assign { epoch, shards }
+                let shard = |form: &mut Reader| form.u16("shard").map(ShardId);
+                Self::Assign { epoch, shards: reader.list("shards", SHARDS.into(), shard)? }
             }
             KIND_FENCE => Self::Fence {
                 collection: CollectionId(reader.u32("collection")?),
@@ -182,5 +178,20 @@ mod tests {
         let unknown = |field, tag| Err(Malformed::UnknownTag { field, tag });
         assert_eq!(version.decode(), unknown("payload version", 2));
         assert_eq!(kind.decode(), unknown("payload kind", 99));
+    }
+
+    #[test]
+    fn more_commands_than_an_entry_may_have_are_refused_and_take_no_memory() {
+        let batch = |count| Payload::encode(1, &Content::Commands(vec![Bytes::new(); count]));
+        assert!(batch(BATCH_COMMANDS_MAX).decode().is_ok());
+        let too_many = Malformed::TooMany { field: "commands", most: BATCH_COMMANDS_MAX };
+        assert_eq!(batch(BATCH_COMMANDS_MAX + 1).decode(), Err(too_many));
+        let shards = |count| {
+            let shards = vec![ShardId(0); count];
+            Payload::encode(1, &Content::Assign { epoch: Epoch(1), shards })
+        };
+        assert!(shards(SHARDS.into()).decode().is_ok());
+        let too_many = Malformed::TooMany { field: "shards", most: SHARDS.into() };
+        assert_eq!(shards(usize::from(SHARDS) + 1).decode(), Err(too_many));
     }
 }
