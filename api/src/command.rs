@@ -349,6 +349,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::limits::{ENTRY_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_HARD_MAX};
+    use crate::{Content, Payload};
 
     fn bytes() -> impl Strategy<Value = Bytes> {
         proptest::collection::vec(any::<u8>(), 0..64).prop_map(Bytes::from)
@@ -433,5 +435,16 @@ mod tests {
         assert_eq!(put("a", "bc").fingerprint("c"), put("a", "bc").fingerprint("c"));
         assert_ne!(put("a", "bc").fingerprint("c"), put("ab", "c").fingerprint("c"));
         assert_ne!(put("a", "b").fingerprint("c"), put("a", "b").fingerprint("d"));
+    }
+
+    #[test]
+    fn the_largest_command_fits_an_entry() {
+        let key = Bytes::from(vec![0; KEY_BYTES_MAX]);
+        let value = Bytes::from(vec![0; VALUE_BYTES_HARD_MAX]);
+        let condition = Condition::Value(value.clone());
+        let operation = Operation::Put { key, value, condition };
+        let command = Command { header: header(), operation }.encode();
+        let entry = Payload::encode(0, &Content::Commands(vec![command]));
+        assert!(entry.0.len() < ENTRY_BYTES_MAX, "{} bytes", entry.0.len());
     }
 }

@@ -49,8 +49,9 @@ pub const BATCH_COMMANDS_MAX: usize = 1024;
 /// Bytes in one log entry, unless one command alone is larger.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 
-/// The largest log entry a node accepts from a peer: one hard-maximum value and its frame.
-pub const ENTRY_BYTES_MAX: usize = VALUE_BYTES_HARD_MAX + (64 << 10);
+/// The largest log entry: a `cas` with two values of the hard maximum, the expected and
+/// the new one, and its frame. A node takes no larger one from a client or a peer.
+pub const ENTRY_BYTES_MAX: usize = 2 * VALUE_BYTES_HARD_MAX + (64 << 10);
 
 /// Commands that may wait for a place in a batch, per group and node. Beyond: busy.
 pub const QUEUE_COMMANDS_MAX: usize = 16_384;
@@ -125,7 +126,7 @@ pub const REQUEST_TIMEOUT_MAX: Duration = Duration::from_secs(10);
 
 const _: () = assert!(KEY_BYTES_MAX + 6 <= 511, "a row's key must fit an LMDB key");
 const _: () = assert!(VALUE_BYTES_DEFAULT <= VALUE_BYTES_HARD_MAX);
-const _: () = assert!(ENTRY_BYTES_MAX > VALUE_BYTES_HARD_MAX + KEY_BYTES_MAX);
+const _: () = assert!(ENTRY_BYTES_MAX > 2 * VALUE_BYTES_HARD_MAX + KEY_BYTES_MAX);
 const _: () = assert!(RANGE_ROWS_DEFAULT <= RANGE_ROWS_MAX);
 const _: () = assert!(
     REQUEST_TIMEOUT_MAX.as_secs() * 6 <= INTERNAL_ID_TTL.as_secs(),

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use api::limits::{APPEND_BYTES_MAX, ENTRY_BYTES_MAX};
+use api::limits::{ANSWER_VALUES_BYTES_MAX, APPEND_BYTES_MAX, ENTRY_BYTES_MAX};
 use api::wire::peer;
 use api::{ClusterId, GroupId, Member, NodeId};
 
@@ -23,6 +23,11 @@ use crate::transport::Transport;
 /// The largest message a node takes from a peer: a full append message whose
 /// last entry is as large as one may be.
 pub const MESSAGE_BYTES_MAX: usize = APPEND_BYTES_MAX + ENTRY_BYTES_MAX + (1 << 20);
+
+const _: () = assert!(
+    MESSAGE_BYTES_MAX > ANSWER_VALUES_BYTES_MAX + (1 << 20),
+    "the answers to one forwarded batch fit a message"
+);
 
 /// HTTP/2 windows: enough for a pipelined stream of append messages.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
