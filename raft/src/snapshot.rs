@@ -238,10 +238,10 @@ pub async fn receive(
         let next = tokio::time::timeout(STALL_MAX, messages.next()).await;
         let next = next.map_err(|_| Status::deadline_exceeded("transfer stands still"))?;
         let chunk = next.ok_or(Status::aborted("transfer ended early"))??;
-        let end = chunk.offset + chunk.data.len() as u64;
-        if chunk.offset > have || end > bytes || chunk.data.is_empty() {
-            return Err(Status::invalid_argument("chunk does not continue the transfer"));
-        }
+        let end = chunk.offset.checked_add(chunk.data.len() as u64);
+        let end = end.filter(|end| *end <= bytes && chunk.offset <= have && !chunk.data.is_empty());
+        let astray = || Status::invalid_argument("chunk does not continue the transfer");
+        let end = end.ok_or_else(astray)?;
         // A retry may start earlier than what is here; the bytes are the same,
         // and the hash will say so if they are not.
         on_disk(&file, move |mut file| {
@@ -262,4 +262,40 @@ async fn on_disk(
     let file = Arc::clone(file);
     let done = blocking::run(move || work(&file)).await;
     done.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn received(bytes: u64, chunks: &[(u64, &'static [u8])]) -> Result<Vec<u8>, Status> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("arriving");
+        let chunks = chunks.iter().map(|(offset, data)| {
+            Ok(peer::SnapshotChunk { header: None, offset: *offset, data: (*data).into() })
+        });
+        receive(&path, bytes, stream::iter(chunks)).await?;
+        Ok(std::fs::read(&path).unwrap())
+    }
+
+    #[tokio::test]
+    async fn chunks_add_up_and_may_overlap() {
+        let whole = received(5, &[(0, b"abc"), (1, b"bcd"), (4, b"e")]).await;
+        assert_eq!(whole.unwrap(), b"abcde");
+    }
+
+    #[tokio::test]
+    async fn chunks_that_lead_elsewhere_are_refused() {
+        let wrong: [&[(u64, &[u8])]; 6] = [
+            &[],
+            &[(1, b"a")],
+            &[(0, b"")],
+            &[(0, b"abcdef")],
+            &[(0, b"abc"), (4, b"e")],
+            &[(u64::MAX, b"ab")],
+        ];
+        for chunks in wrong {
+            assert!(received(5, chunks).await.is_err(), "{chunks:?}");
+        }
+    }
 }
