@@ -121,7 +121,8 @@ async fn read(response: &mut Response) -> Result<Vec<u8>, Failed> {
     }
 }
 
-fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Attempt {
+/// What an answer says became of the attempt.
+pub(crate) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Attempt {
     let content = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let json = content.is_some_and(|content| content.starts_with("application/json"));
     match (status, json) {
@@ -156,7 +157,8 @@ pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> F
         retryable: status.is_server_error(),
     });
     let trouble = match (status, problem.retryable) {
-        (StatusCode::TOO_MANY_REQUESTS, _) => Trouble::Busy,
+        // What a proxy repeats may have taken effect before it met a full queue.
+        (StatusCode::TOO_MANY_REQUESTS, _) if applied == Applied::No => Trouble::Busy,
         (_, true) => Trouble::Unavailable(applied),
         (_, false) => Trouble::Final(applied),
     };

@@ -92,7 +92,8 @@ async fn ask_one(
     Health { endpoint, checkup }
 }
 
-fn checkup(status: StatusCode, text: &str) -> Result<Checkup, Error> {
+/// What an answer says of a node's health.
+pub(crate) fn checkup(status: StatusCode, text: &str) -> Result<Checkup, Error> {
     let well = match status {
         StatusCode::OK => true,
         StatusCode::SERVICE_UNAVAILABLE => false,
