@@ -79,9 +79,7 @@ impl Value {
             })?),
             Kind::Duration => Self::Duration(duration(text)?),
             Kind::Size => Self::Size(size(text)?),
-            Kind::Count => Self::Count(
-                text.parse().map_err(|_| format!("`{text}` is not a whole number of 0 or more"))?,
-            ),
+            Kind::Count => Self::Count(count(text)?),
             Kind::Fraction => Self::Fraction(Fraction::parse(text)?),
             Kind::Switch => Self::Switch(
                 text.parse().map_err(|_| format!("`{text}` is neither `true` nor `false`"))?,
@@ -222,6 +220,12 @@ impl fmt::Display for Fraction {
     }
 }
 
+/// No more than a TOML file can hold.
+fn count(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
+    number.ok_or_else(|| format!("`{text}` is not a whole number of 0 to {}", i64::MAX))
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     scaled(text, &DURATION_UNITS)
         .map(Duration::from_millis)
@@ -307,6 +311,15 @@ mod tests {
         ] {
             let value = Value::from_text(kind, text).unwrap();
             assert_eq!(value.to_string(), format!("\"{text}\""));
+        }
+    }
+
+    #[test]
+    fn a_count_is_one_that_a_file_can_hold() {
+        let most = i64::MAX.unsigned_abs();
+        assert_eq!(reads(Kind::Count, &most.to_string()), Some(Value::Count(most)));
+        for wrong in ["9223372036854775808", "-1", "1.0", ""] {
+            assert_eq!(reads(Kind::Count, wrong), None, "{wrong}");
         }
     }
 
