@@ -14,6 +14,9 @@ use super::{BadSnapshot, Header};
 const PREFIX: &str = "state_";
 const SUFFIX: &str = ".gz";
 
+/// How much is shown of what is no name. A name is shorter.
+const NAME_CHARS_SHOWN: usize = 100;
+
 /// One snapshot file whose name and header were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotFile {
@@ -168,7 +171,8 @@ pub(crate) fn parse_name(name: &str) -> Result<[u8; 32], BadSnapshot> {
     let decoded = digits.map(|digits| hex::decode_to_slice(digits, &mut sha256));
     match decoded {
         Some(Ok(())) if name_of(&sha256) == name => Ok(sha256),
-        _ => Err(BadSnapshot::Name { name: name.to_owned() }),
+        // It may come from a peer, and goes into logs.
+        _ => Err(BadSnapshot::Name { name: name.chars().take(NAME_CHARS_SHOWN).collect() }),
     }
 }
 
