@@ -18,6 +18,9 @@ pub mod subject;
 
 mod x509;
 
+#[cfg(test)]
+mod hostile;
+
 pub use credentials::{Clients, Credentials};
 pub use expiry::Expiry;
 pub use files::{CertificateError, Files};

@@ -35,6 +35,8 @@ mod builder;
 mod calls;
 mod error;
 pub mod health;
+#[cfg(test)]
+mod hostile;
 mod locate;
 mod request;
 pub mod retry;

@@ -181,7 +181,7 @@ impl Target {
     fn report(&self, budget: &Budget, tally: &Tally) {
         let (memory, of_bytes) = tally.memory.get();
         eprintln!(
-            "fuzz {}: {} inputs, {} read, {:.0} s, at most {memory} bytes (for {of_bytes}), seed {}",
+            "fuzz {}: {} inputs, {} read, {:.0} s, most memory {memory} for {of_bytes}, seed {}",
             self.name,
             budget.done(),
             tally.read.get(),

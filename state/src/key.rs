@@ -50,6 +50,8 @@ pub(crate) fn past_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Taken, Target};
+
     use super::*;
 
     #[test]
@@ -67,5 +69,20 @@ mod tests {
         assert_eq!(past_prefix(b"a\xff\xff"), Some(b"b".to_vec()));
         assert_eq!(past_prefix(b"\xff"), None);
         assert_eq!(past_prefix(b""), None);
+    }
+
+    #[test]
+    fn fuzz_row_keys() {
+        let seeds = [b"key".as_slice(), b""].map(|key| row(ShardId(0x0102), CollectionId(3), key));
+        Target::new("row keys", seeds).memory(|_| 0).run(|input| {
+            match input.decode(|bytes| split(bytes).is_some()) {
+                true => {
+                    let (shard, collection, user_key) = split(input.bytes).unwrap();
+                    assert_eq!(row(shard, collection, user_key), input.bytes);
+                    Taken::Read
+                }
+                false => Taken::refused("too short for a place"),
+            }
+        });
     }
 }

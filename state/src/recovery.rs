@@ -293,6 +293,8 @@ fn position(index: Option<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Taken, Target};
+
     use super::*;
 
     fn owner(boot: &str) -> Owner {
@@ -350,5 +352,31 @@ mod tests {
              index 5, but its log starts after 7; run `rdb rebuild-state --config <file> --group \
              3` to fetch it from a peer"
         );
+    }
+
+    #[test]
+    fn fuzz_markers() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::new(directory.path());
+        let seeds = [marker("now", false), marker("5f0c-1", true)]
+            .map(|marker| serde_json::to_vec_pretty(&marker).unwrap());
+        Target::new("markers", seeds)
+            .words(["\"format\":", "1,", "null", "{", "}", "\"clean\":true", "1e999", "\\u0000"])
+            .memory(|bytes| 160 * bytes + 16_384)
+            .run(|input| {
+                // A new file each time: ext4 syncs one that is written over.
+                let _absent = fs::remove_file(folder.marker());
+                fs::write(folder.marker(), input.bytes).unwrap();
+                match input.decode(|_| read_marker(&folder)) {
+                    Ok(read) => {
+                        let read = read.expect("it is there");
+                        let again = serde_json::to_vec(&read).unwrap();
+                        assert_eq!(serde_json::from_slice::<Marker>(&again).unwrap(), read);
+                        Taken::Read
+                    }
+                    // It may quote what it found, for the operator.
+                    Err(_) => Taken::Refused,
+                }
+            });
     }
 }

@@ -20,6 +20,8 @@
 pub(crate) mod build;
 mod file;
 mod header;
+#[cfg(test)]
+mod hostile;
 pub(crate) mod install;
 pub(crate) mod pack;
 pub(crate) mod shelf;

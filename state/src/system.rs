@@ -204,3 +204,47 @@ fn put(
 fn malformed(error: &Malformed, path: &Path) -> Fault {
     Fault::corrupt("read system rows", path, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use api::Member;
+    use fuzz::{Taken, Target};
+
+    use super::*;
+
+    /// None, one set of voters, and two while it changes.
+    fn memberships() -> [StoredMembership; 3] {
+        let member = |id: u64| {
+            let (name, peer) = (format!("rdb_replica_{id}"), format!("localhost:{}", 7420 + id));
+            (NodeId(id), Member { name, peer, ..Member::default() })
+        };
+        let members: BTreeMap<_, _> = (1..=3).map(member).collect();
+        let voters = |ids: &[u64]| ids.iter().copied().map(NodeId).collect::<BTreeSet<_>>();
+        let of = |configs| membership::Membership::new(configs, members.clone()).unwrap();
+        let at = |index| Some(membership::log_id(2, NodeId(1), index));
+        [
+            StoredMembership::default(),
+            StoredMembership::new(at(5), of(vec![voters(&[1, 2])])),
+            StoredMembership::new(at(9), of(vec![voters(&[1, 2]), voters(&[2, 3])])),
+        ]
+    }
+
+    #[test]
+    fn fuzz_stored_memberships() {
+        let seeds = memberships().map(|stored| encode_membership(&stored));
+        let memory = |bytes| 128 * bytes + 8192;
+        Target::new("stored memberships", seeds).memory(memory).run(|input| {
+            let form = Bytes::copy_from_slice(input.bytes);
+            match input.decode(|_| decode_membership(form)) {
+                Ok(stored) => {
+                    let again = Bytes::from(encode_membership(&stored));
+                    assert_eq!(decode_membership(again), Ok(stored));
+                    Taken::Read
+                }
+                Err(why) => Taken::refused(why),
+            }
+        });
+    }
+}

@@ -89,6 +89,9 @@ mod tail;
 pub mod wal;
 mod writer;
 
+#[cfg(test)]
+mod hostile;
+
 pub use codec::Codec;
 pub use flushed::{Flushed, Waited};
 pub use identity::{Identity, OpenError};

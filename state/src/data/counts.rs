@@ -117,3 +117,23 @@ pub(crate) fn write(
 pub(crate) fn malformed(key: &[u8], error: &Malformed, path: &Path) -> Fault {
     Fault::corrupt("read counts", path, format!("counts {}: {error}", hex::encode(key)))
 }
+
+#[cfg(test)]
+mod tests {
+    use fuzz::{Taken, Target};
+
+    use super::*;
+
+    #[test]
+    fn fuzz_counts() {
+        let seeds = [Counts::default(), Counts { rows: 1, bytes: 2, digest: 3 }];
+        let seeds = seeds.map(|counts| counts.encode());
+        Target::new("counts", seeds).run(|input| match input.decode(Counts::decode) {
+            Ok(counts) => {
+                assert_eq!(counts.encode(), input.bytes);
+                Taken::Read
+            }
+            Err(why) => Taken::refused(why),
+        });
+    }
+}

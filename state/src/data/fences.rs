@@ -92,3 +92,22 @@ pub(crate) fn write(
 fn malformed(key: &[u8], error: &Malformed, path: &Path) -> Fault {
     Fault::corrupt("read fence", path, format!("fence {}: {error}", hex::encode(key)))
 }
+
+#[cfg(test)]
+mod tests {
+    use fuzz::{Taken, Target};
+
+    use super::*;
+
+    #[test]
+    fn fuzz_fences() {
+        let seeds = [false, true].map(|swept| Fence { config: ConfigVersion(3), swept }.encode());
+        Target::new("fences", seeds).run(|input| match input.decode(Fence::decode) {
+            Ok(fence) => {
+                assert_eq!(fence.encode(), input.bytes);
+                Taken::Read
+            }
+            Err(why) => Taken::refused(why),
+        });
+    }
+}

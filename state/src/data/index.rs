@@ -205,6 +205,7 @@ fn find_mark(entry: &[u8]) -> Option<([u8; 2], usize)> {
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Taken, Target};
     use proptest::prelude::*;
 
     use super::*;
@@ -275,5 +276,34 @@ mod tests {
         ) {
             let _parsed = parse(&key, &value);
         }
+    }
+
+    /// The stored value stands behind the stored key, whose length is in front.
+    #[test]
+    fn fuzz_index_entries() {
+        let long = [0_u8; 400];
+        let rows: [(&[u8], &[u8]); 4] =
+            [(b"value", b"key"), (&long, b"key"), (b"a\0b", &long), (&[0xff; 161], &[0xff; 161])];
+        let seeds = rows.map(|(value, user_key)| {
+            let entry = entry_of(value, user_key);
+            let length = u16::try_from(entry.key.len()).unwrap().to_be_bytes();
+            [&length[..], &entry.key, entry.value].concat()
+        });
+        Target::new("index entries", seeds).memory(|_| 0).run(|input| {
+            let Some((length, rest)) = input.bytes.split_first_chunk::<2>() else {
+                return Taken::refused("no length");
+            };
+            let length = usize::from(u16::from_be_bytes(*length)).min(rest.len());
+            let (stored_key, stored_value) = rest.split_at(length);
+            match input.decode(|_| parse(stored_key, stored_value)) {
+                Some(parsed) => {
+                    assert!(stored_key[PLACE_BYTES..].starts_with(parsed.class));
+                    let short = parsed.user_key.len() <= KEY_PART_BYTES;
+                    assert!(short || parsed.user_key == stored_value);
+                    Taken::Read
+                }
+                None => Taken::refused("no entry"),
+            }
+        });
     }
 }

@@ -136,6 +136,8 @@ fn malformed(key: &[u8], error: &Malformed, path: &Path) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Taken, Target};
+
     use super::*;
 
     #[test]
@@ -155,5 +157,18 @@ mod tests {
         assert_eq!(shard.assigned(Epoch(4)), shard);
         assert_eq!(shard.assigned(Epoch(5)), shard);
         assert_eq!(shard.assigned(Epoch(6)).epoch, Epoch(6));
+    }
+
+    #[test]
+    fn fuzz_shards() {
+        let served = Shard::default().assigned(Epoch(4));
+        let seeds = [Shard::default(), Shard { sequence: 9, ..served }].map(|shard| shard.encode());
+        Target::new("shards", seeds).run(|input| match input.decode(Shard::decode) {
+            Ok(shard) => {
+                assert_eq!(shard.encode(), input.bytes);
+                Taken::Read
+            }
+            Err(why) => Taken::refused(why),
+        });
     }
 }

@@ -155,3 +155,74 @@ pub(crate) fn parse_key(key: &[u8]) -> Result<(u64, u64), Malformed> {
     reader.end()?;
     Ok(parsed)
 }
+
+#[cfg(test)]
+mod tests {
+    use api::{CollectionId, Verdict};
+    use fuzz::{Taken, Target};
+
+    use super::*;
+
+    /// Rows with no item, one and several.
+    fn bodies() -> [Vec<u8>; 3] {
+        let header = Header {
+            id: RequestId([9; 16]),
+            class: RequestClass::Client,
+            issued_at_ms: 77,
+            fingerprint: Fingerprint(5),
+            shard: ShardId(3),
+            collection: CollectionId(8),
+        };
+        let value = || Value::Bytes(Bytes::from_static(b"value"));
+        [vec![], vec![Value::None], vec![value(), Value::Omitted, value()]].map(|values| {
+            let mut pending = Pending::default();
+            for value in values {
+                pending.push(&header, &Outcome { verdict: Verdict::Done, version: 4, value });
+            }
+            pending.body()
+        })
+    }
+
+    fn items(body: &[u8]) -> Result<Vec<(u32, Item)>, Malformed> {
+        let mut reader = RowReader::new(body)?;
+        let mut items = Vec::new();
+        while let Some(item) = reader.next()? {
+            items.push(item);
+        }
+        Ok(items)
+    }
+
+    #[test]
+    fn fuzz_dedup_rows() {
+        let memory = |bytes| 16 * bytes + 4096;
+        Target::new("dedup rows", bodies()).memory(memory).run(|input| {
+            match input.decode(items) {
+                Ok(items) => {
+                    // An item that is short enough to be kept is found by its place, too.
+                    for (offset, item) in items {
+                        if item.encoded_bytes() <= Item::HEAD_BYTES + Item::OUTCOME_BYTES_MAX {
+                            let alone = item_at(input.bytes, offset).unwrap();
+                            assert_eq!((alone.id, alone.outcome), (item.id, item.outcome));
+                        }
+                    }
+                    Taken::Read
+                }
+                Err(why) => Taken::refused(why),
+            }
+        });
+    }
+
+    #[test]
+    fn fuzz_dedup_keys() {
+        let classes = [RequestClass::Internal, RequestClass::Client];
+        let seeds = classes.map(|class| row_key(class, 1_000, 7));
+        Target::new("dedup keys", seeds).run(|input| match input.decode(parse_key) {
+            Ok((time_ms, index)) => {
+                let class = RequestClass::from_tag(input.bytes[0]).unwrap();
+                assert_eq!(row_key(class, time_ms, index), input.bytes);
+                Taken::Read
+            }
+            Err(why) => Taken::refused(why),
+        });
+    }
+}

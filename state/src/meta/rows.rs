@@ -307,3 +307,56 @@ fn expect(tag: u8, body: &mut Reader, field: &'static str) -> Result<(), Malform
 fn corrupt(what: &str, path: &Path) -> Fault {
     Fault::corrupt("load meta state", path, what)
 }
+
+#[cfg(test)]
+mod tests {
+    use fuzz::{Taken, Target};
+
+    use super::*;
+
+    /// Key and body of a row, each with its length in front.
+    fn seed(key: &[u8], body: &[u8]) -> Vec<u8> {
+        let mut seed = BytesMut::new();
+        put_bytes(&mut seed, key);
+        put_bytes(&mut seed, body);
+        seed.into()
+    }
+
+    fn seeds() -> Vec<Vec<u8>> {
+        let (cluster, groups) = (ClusterId([1; 16]), BTreeSet::from([GroupId(1), GroupId(2)]));
+        let member = Member { name: "n0".into(), peer: "n0:7402".into(), ..Member::default() };
+        let owner = ShardOwner { group: GroupId(2), epoch: Epoch(7) };
+        let collection = |dropping| Collection { id: CollectionId(3), dropping };
+        let drop = Drop { config: ConfigVersion(9), fenced: groups.clone(), swept: groups };
+        vec![
+            seed(&[KIND_FOUNDING], &founding_body(&Founding { cluster, shards: 1024, groups: 2 })),
+            seed(&[KIND_COUNTERS], &[0; 12]),
+            seed(&key(KIND_NODE, &1_u64.to_be_bytes()), &member_body(&member)),
+            seed(&key(KIND_GROUP, &1_u32.to_be_bytes()), &[GROUP_ACTIVE]),
+            seed(&key(KIND_SHARD, &9_u16.to_be_bytes()), &owner_body(&owner)),
+            seed(&collection_key("books"), &collection_body(&collection(false))),
+            seed(&collection_key("b\u{fc}cher"), &collection_body(&collection(true))),
+            seed(&key(KIND_DROP, &3_u32.to_be_bytes()), &drop_body(&drop)),
+        ]
+    }
+
+    #[test]
+    fn fuzz_meta_rows() {
+        let memory = |bytes| 32 * bytes + 8192;
+        Target::new("meta rows", seeds()).memory(memory).run(|input| {
+            let mut reader = Reader::new(Bytes::copy_from_slice(input.bytes));
+            let (Ok(key), Ok(body)) = (reader.bytes("key"), reader.bytes("body")) else {
+                return Taken::refused("no key and body");
+            };
+            let mut rows = Loading::default();
+            match input.decode(|_| rows.take(&key, &body)) {
+                Ok(()) => {
+                    // A whole state of one row is refused or holds together; no panic.
+                    let _defect = rows.finish().map(|state| state.defect());
+                    Taken::Read
+                }
+                Err(why) => Taken::refused(why),
+            }
+        });
+    }
+}
