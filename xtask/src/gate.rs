@@ -75,7 +75,8 @@ fn installed(root: &Path, subcommand: &str) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> bool {
+/// Runs cargo at the root; whether it ended well.
+pub(crate) fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> bool {
     println!("$ cargo {}", arguments.join(" "));
     let status = Command::new("cargo")
         .current_dir(root)

@@ -4,6 +4,7 @@
 //! * `cargo xtask fix`: formats, and applies what clippy can fix itself.
 //! * `cargo xtask tidy`: the house rules that no compiler knows ([`tidy`]).
 //! * `cargo xtask deny`: bans, licences and sources of the locked crates ([`deny`]).
+//! * `cargo xtask fuzz`: hostile bytes at every decoder, for long ([`fuzz`]).
 //!
 //! # Not here
 //!
@@ -14,6 +15,7 @@
 
 mod deny;
 mod finding;
+mod fuzz;
 mod gate;
 mod metadata;
 mod tidy;
@@ -27,22 +29,31 @@ const USAGE: &str = "usage: cargo xtask <command>
   ci     run the whole gate; changes nothing
   fix    format, and apply clippy's own fixes
   tidy   check the house rules
-  deny   check bans, licences and sources of the locked crates";
+  deny   check bans, licences and sources of the locked crates
+  fuzz [--seconds N] [NAME]
+         try every decoder, or those with NAME in theirs, N seconds each (60)";
 
 fn main() -> ExitCode {
     let root = tree::root();
-    let command = std::env::args().nth(1);
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next();
     let done = match command.as_deref() {
         Some("ci") => gate::ci(&root),
         Some("fix") => gate::fix(&root),
         Some("tidy") => report("tidy", tidy::check(&root)),
         Some("deny") => report("deny", deny::check(&root)),
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+        Some("fuzz") => match fuzz::Plan::parse(arguments) {
+            Some(plan) => plan.run(&root),
+            None => return misused(),
+        },
+        _ => return misused(),
     };
     if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn misused() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
 }
 
 /// Prints what a check found and whether that is nothing.
