@@ -6,8 +6,10 @@
 //!
 //! Reading and writing go through [`Activity::received`] and
 //! [`Activity::sent`]; a request holds a [`Busy`] until its answer's body is
-//! handed to the socket.
+//! handed to the socket. From when it has an answer, only its own pieces count:
+//! over HTTP/2 a peer may take nothing of it and still be lively.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -23,10 +25,14 @@ pub(crate) struct Activity {
     state: Mutex<State>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct State {
     phase: Phase,
     requests: usize,
+    /// How many requests there were so far; names them.
+    begun: u64,
+    /// The requests that have an answer, and since when nothing of it was taken.
+    untaken: BTreeMap<u64, Instant>,
     /// Bytes between requests are no head there: frames of any kind may come.
     http2: bool,
 }
@@ -43,7 +49,10 @@ enum Phase {
 
 /// A request being served. Dropped when its answer is on its way.
 #[derive(Debug)]
-pub(crate) struct Busy(Arc<Activity>);
+pub(crate) struct Busy {
+    activity: Arc<Activity>,
+    request: u64,
+}
 
 /// What a connection has run out of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +66,8 @@ pub(crate) enum Overdue {
 impl Activity {
     /// A connection opened now. Its first request's head counts from here.
     pub(crate) fn open(now: Instant) -> Arc<Self> {
-        let state = State { phase: Phase::Head(now), requests: 0, http2: false };
+        let (phase, untaken) = (Phase::Head(now), BTreeMap::new());
+        let state = State { phase, requests: 0, begun: 0, untaken, http2: false };
         Arc::new(Self { opened: now, state: Mutex::new(state) })
     }
 
@@ -83,33 +93,46 @@ impl Activity {
     pub(crate) fn begin(self: &Arc<Self>, now: Instant, http2: bool) -> Busy {
         let mut state = self.state.lock();
         state.requests += 1;
+        state.begun += 1;
         state.http2 = http2;
         state.phase = Phase::Busy(now);
-        Busy(Arc::clone(self))
+        Busy { activity: Arc::clone(self), request: state.begun }
     }
 
-    fn end(&self, now: Instant) {
+    fn end(&self, request: u64, now: Instant) {
         let mut state = self.state.lock();
         state.requests -= 1;
+        state.untaken.remove(&request);
         state.phase = if state.requests == 0 { Phase::Idle(now) } else { Phase::Busy(now) };
     }
 
     /// Until when the connection may go on as it does, and what follows then.
     pub(crate) fn deadline(&self, timeouts: &Timeouts) -> (Instant, Overdue) {
-        let phase = self.state.lock().phase;
-        let (due, overdue) = match phase {
+        let state = self.state.lock();
+        let (due, overdue) = match state.phase {
             Phase::Head(since) => (since + timeouts.header, Overdue::Slow),
             Phase::Idle(since) => (since + timeouts.idle, Overdue::Old),
-            Phase::Busy(since) => (since + timeouts.stall, Overdue::Slow),
+            Phase::Busy(since) => {
+                // At most as many as a connection may have streams.
+                let longest = state.untaken.values().copied().min().unwrap_or(since);
+                (since.min(longest) + timeouts.stall, Overdue::Slow)
+            }
         };
         let old = self.opened + timeouts.age;
         if old < due { (old, Overdue::Old) } else { (due, overdue) }
     }
 }
 
+impl Busy {
+    /// The request has an answer, or a piece of it was taken.
+    pub(crate) fn progressed(&self, now: Instant) {
+        self.activity.state.lock().untaken.insert(self.request, now);
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.end(Instant::now());
+        self.activity.end(self.request, Instant::now());
     }
 }
 
@@ -171,5 +194,25 @@ mod tests {
         let now = Instant::now();
         let activity = Activity::open(now);
         assert_eq!(activity.deadline(&timeouts), (now + 5 * SECOND, Overdue::Old));
+    }
+
+    #[test]
+    fn an_answer_that_nobody_takes_is_slow_however_lively_the_connection() {
+        let timeouts = Timeouts::default();
+        let now = Instant::now();
+        let activity = Activity::open(now);
+        let stuck = activity.begin(now, true);
+        stuck.progressed(now + SECOND);
+        let other = activity.begin(now + 2 * SECOND, true);
+        other.progressed(now + 3 * SECOND);
+        activity.received(now + 4 * SECOND);
+        let due = now + SECOND + timeouts.stall;
+        assert_eq!(activity.deadline(&timeouts), (due, Overdue::Slow));
+        stuck.progressed(now + 5 * SECOND);
+        let due = now + 3 * SECOND + timeouts.stall;
+        assert_eq!(activity.deadline(&timeouts), (due, Overdue::Slow));
+        drop(other);
+        let due = now + 5 * SECOND + timeouts.stall;
+        assert!(activity.deadline(&timeouts).0 <= due);
     }
 }

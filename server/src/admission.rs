@@ -87,7 +87,7 @@ fn peer_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Bytes of request bodies that may be in memory at once.
+/// Bytes of bodies that may be in memory at once: of requests, or of answers.
 #[derive(Clone, Debug)]
 pub(crate) struct BodyBytes(Arc<Semaphore>);
 

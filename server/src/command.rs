@@ -9,12 +9,16 @@
 //!
 //! # Limits
 //!
-//! [`Options::requests_max`](crate::Options) calls of the service at once;
-//! beyond, busy. A call runs in a task of its own: who hangs up does not stop a
-//! write midway.
+//! [`Options::requests_max`](crate::Options) calls of the service at once, and
+//! [`ANSWER_BYTES_IN_FLIGHT`](crate::options::ANSWER_BYTES_IN_FLIGHT) of answers
+//! that wait to be taken; beyond, busy. A call runs in a task of its own: who
+//! hangs up does not stop a write midway.
 
+#[cfg(test)]
+mod hostile;
 mod parse;
 mod perform;
+mod pieces;
 mod reply;
 mod request;
 
@@ -154,7 +158,8 @@ async fn carry_out<S: Service>(
         return Err(Refused::busy("busy: as many requests are at work as may be; try again"));
     };
     door.counters.requests.add();
-    let applied = if request.writes { Applied::Unknown } else { Applied::No };
+    let writes = request.writes;
+    let applied = if writes { Applied::Unknown } else { Applied::No };
     let service = Arc::clone(&door.service);
     let task = door.calls.spawn(async move {
         let reply = perform::perform(&*service, call, request).await;
@@ -162,7 +167,7 @@ async fn carry_out<S: Service>(
         reply
     });
     match timeout(call.timeout + ANSWER_GRACE, task).await {
-        Ok(Ok(reply)) => reply,
+        Ok(Ok(reply)) => reply?.held(&door.answer_bytes, writes),
         Ok(Err(panic)) => {
             door.counters.panics.add();
             error!(%panic, "answer a request whose call failed");

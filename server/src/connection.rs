@@ -108,7 +108,8 @@ impl Line {
             let router = self.router.clone();
             async move {
                 let Ok(response) = router.oneshot(request).await;
-                Ok::<_, Infallible>(response.map(|body| Held { body, _busy: busy }))
+                busy.progressed(Instant::now());
+                Ok::<_, Infallible>(response.map(|body| Held { body, busy }))
             }
         });
         let http = http();
@@ -236,7 +237,7 @@ fn http() -> auto::Builder<TokioExecutor> {
 /// An answer's body, which keeps its connection busy until it is handed over.
 struct Held {
     body: AnswerBody,
-    _busy: Busy,
+    busy: Busy,
 }
 
 impl Body for Held {
@@ -247,7 +248,9 @@ impl Body for Held {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.busy.progressed(Instant::now());
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

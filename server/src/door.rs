@@ -23,7 +23,7 @@ use crate::expiry::Expiries;
 use crate::header;
 use crate::metrics::requests::Requests;
 use crate::metrics::{self, SCRAPES_MAX};
-use crate::options::{BODY_BYTES_IN_FLIGHT, Options};
+use crate::options::{ANSWER_BYTES_IN_FLIGHT, BODY_BYTES_IN_FLIGHT, Options};
 use crate::{health, introspect, snapshots};
 
 /// What all routes share.
@@ -42,6 +42,7 @@ pub(crate) struct Door<S> {
     /// Places inside the service.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) body_bytes: BodyBytes,
+    pub(crate) answer_bytes: BodyBytes,
     /// Calls of the service. They outlive their connections, but not the node.
     pub(crate) calls: TaskTracker,
     /// Set as soon as the node is to stop.
@@ -66,6 +67,7 @@ impl<S: Service> Door<S> {
             failures_log: Throttle::default(),
             places: Arc::new(Semaphore::new(options.requests_max.min(Semaphore::MAX_PERMITS))),
             body_bytes: BodyBytes::new(BODY_BYTES_IN_FLIGHT),
+            answer_bytes: BodyBytes::new(ANSWER_BYTES_IN_FLIGHT),
             calls: TaskTracker::new(),
             draining: CancellationToken::new(),
             served_by,

@@ -98,6 +98,9 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+    use fuzz::{Taken, Target};
+
     use super::*;
 
     fn headers(pairs: &[(&HeaderName, &str)]) -> HeaderMap {
@@ -135,5 +138,47 @@ mod tests {
         assert!(accepts("application/json, Application/Problem+JSON;q=0.9"));
         assert!(!accepts("*/*"));
         assert!(!accepts("application/json"));
+    }
+
+    /// The headers that are read, one per line: name, colon, value.
+    #[test]
+    fn fuzz_headers() {
+        let seeds = [
+            "idempotency-key:order-1\nrdb-timeout-ms:100\n",
+            "accept:application/json, application/problem+json;q=0.9\nx-request-id:7\n",
+        ];
+        let words =
+            ["idempotency-key:", "rdb-timeout-ms:", "accept:", "18446744073709551616\n", "0\n"];
+        Target::new("headers", seeds).words(words).memory(|bytes| bytes + 4096).run(|input| {
+            let Some(headers) = lines(input.bytes) else { return Taken::refused("no headers") };
+            let most = Duration::from_secs(5);
+            let read = input.decode(|_| {
+                let _problem = accepts_problem(&headers);
+                let id = request_id(&headers);
+                assert!(id.is_none_or(|id| id.as_bytes().iter().all(u8::is_ascii_graphic)));
+                let id = idempotency_key(&headers)?;
+                Ok::<_, Refused>((id, timeout(&headers, most)?))
+            });
+            match read {
+                Ok((_, time)) => {
+                    assert!(!time.is_zero() && time <= most, "{time:?}");
+                    Taken::Read
+                }
+                Err(refused) => {
+                    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+                    Taken::refused(refused.text)
+                }
+            }
+        });
+    }
+
+    fn lines(bytes: &[u8]) -> Option<HeaderMap> {
+        let mut headers = HeaderMap::new();
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let name = HeaderName::from_bytes(line.get(..colon)?).ok()?;
+            headers.append(name, HeaderValue::from_bytes(line.get(colon + 1..)?).ok()?);
+        }
+        Some(headers)
     }
 }

@@ -26,6 +26,10 @@ pub const DRAIN_TIME_DEFAULT: Duration = Duration::from_secs(10);
 /// Bytes of request bodies in memory at once, over all connections. Beyond: busy.
 pub const BODY_BYTES_IN_FLIGHT: usize = 256 << 20;
 
+/// Bytes of answers in memory at once that their clients have not taken, over all
+/// connections. Beyond: busy.
+pub const ANSWER_BYTES_IN_FLIGHT: usize = 256 << 20;
+
 /// The longest request head (HTTP/1.1) or header list (HTTP/2). Real ones need 2 KiB.
 pub const HEADER_BYTES_MAX: usize = 32 << 10;
 
@@ -94,7 +98,8 @@ pub struct Timeouts {
     pub body: Duration,
     /// Nothing at all between two requests.
     pub idle: Duration,
-    /// Not one byte either way while a request is being served.
+    /// Not one byte either way while a request is being served, or not one piece
+    /// of an answer taken.
     pub stall: Duration,
     /// A whole connection, so that an old certificate is not served for ever.
     pub age: Duration,

@@ -74,6 +74,7 @@ fn sent_at_ms(name: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use fuzz::{Taken, Target};
 
     use super::*;
 
@@ -99,5 +100,27 @@ mod tests {
         for bad in ["", "-", "12", "12-", "x-1", "-5-a", "99999999999999999999999-a"] {
             assert!(read(true, bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn fuzz_proxy_names() {
+        let seeds = ["1700000000123-6b5b9e4c", "0-a"];
+        Target::new("proxy names", seeds).words(["-", "18446744073709551616"]).run(|input| {
+            let Ok(name) = HeaderValue::from_bytes(input.bytes) else {
+                return Taken::refused("no header");
+            };
+            let mut headers = HeaderMap::new();
+            headers.insert(PROXY_REQUEST, name);
+            match input.decode(|_| Caller { is_proxy: true }.request_id(&headers)) {
+                Ok(Some(OutsideId::Proxy { sent_at_ms, .. })) => {
+                    let name = str::from_utf8(input.bytes).unwrap();
+                    let (time, unique) = name.split_once('-').unwrap();
+                    assert_eq!((time.parse(), unique.is_empty()), (Ok(sent_at_ms), false));
+                    Taken::Read
+                }
+                Ok(other) => panic!("{other:?}"),
+                Err(refused) => Taken::refused(refused.text),
+            }
+        });
     }
 }

@@ -8,11 +8,14 @@
 use api::outcome::Value;
 use api::service::{Found, Page, Ran, Route, Row, Written};
 use api::{Operation, Verdict};
+use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::admission::{BodyBytes, BodyHold};
+use crate::command::pieces::Pieces;
 use crate::header;
 use crate::metrics::requests::OK;
 use crate::refused::{Limit, Refused};
@@ -32,6 +35,8 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// The room that the body takes until the client has taken it.
+    pub(crate) hold: BodyHold,
 }
 
 /// The three fields that every answer has.
@@ -64,7 +69,22 @@ struct Entries<'a> {
 
 impl Reply {
     fn ok(body: &impl Serialize) -> Self {
-        Self { status: StatusCode::OK, headers: HeaderMap::new(), body: json(body) }
+        let (headers, hold) = (HeaderMap::new(), BodyHold::default());
+        Self { status: StatusCode::OK, headers, body: json(body), hold }
+    }
+
+    /// Takes room for the body until the client has taken it. Without room, an
+    /// answer to a request that `writes` is lost: then its outcome is unknown.
+    pub(crate) fn held(mut self, room: &BodyBytes, writes: bool) -> Result<Self, Refused> {
+        if room.grow(&mut self.hold, self.body.len()) {
+            return Ok(self);
+        }
+        if !writes {
+            return Err(Refused::busy("busy: too many answers wait to be taken; try again"));
+        }
+        let text = "outcome unknown: too many answers wait to be taken";
+        let refused = Refused::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", text);
+        Err(Refused { retryable: true, ..refused.unknown() })
     }
 
     /// What metrics call this result.
@@ -98,7 +118,8 @@ impl Reply {
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        let mut response = self.body.into_response();
+        let pieces = Pieces::new(self.body.into(), self.hold);
+        let mut response = Response::new(Body::new(pieces));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.extend(self.headers);
@@ -237,4 +258,22 @@ fn triple<'a>(collection: &'a str, key: &'a [u8], value: &'a [u8]) -> Result<Tri
 
 fn json(body: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(body).expect("a reply is texts in lists")
+}
+
+#[cfg(test)]
+mod tests {
+    use api::Applied;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_without_room_is_lost_and_a_write_is_not_said_to_have_failed() {
+        let reply = || Reply::ok(&absent("c"));
+        let room = BodyBytes::new(2 * reply().body.len());
+        let held: Vec<_> = (0..2).map(|_| reply().held(&room, false).unwrap()).collect();
+        let applied = |writes| reply().held(&room, writes).unwrap_err().applied;
+        assert_eq!((applied(false), applied(true)), (Applied::No, Applied::Unknown));
+        drop(held);
+        assert!(reply().held(&room, true).is_ok());
+    }
 }

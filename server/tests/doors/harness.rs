@@ -69,11 +69,16 @@ pub async fn start_with(change: impl FnOnce(&mut Options)) -> Node {
 
 /// A server with TLS; the client trusts its certificate, which is at `chain.pem`.
 pub async fn start_tls(folder: &Path) -> (Node, Arc<Tls>) {
+    start_tls_with(folder, |_| {}).await
+}
+
+/// The same with other options.
+pub async fn start_tls_with(folder: &Path, change: impl FnOnce(&mut Options)) -> (Node, Arc<Tls>) {
     let certificate = certify(folder);
     let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
     let tls = server::tls::load(Files { chain, key, authorities: None }).unwrap();
     let client = reqwest::Client::builder().tls_certs_only([certificate]);
-    let node = launch(|_| {}, Some(Arc::clone(&tls)), client).await;
+    let node = launch(change, Some(Arc::clone(&tls)), client).await;
     (node, tls)
 }
 
