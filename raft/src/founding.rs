@@ -199,7 +199,7 @@ fn bytes_of(incarnation: Incarnation) -> bytes::Bytes {
     bytes::Bytes::copy_from_slice(&incarnation.0)
 }
 
-fn read_adopt(message: peer::AdoptRequest) -> Result<Adopted, Status> {
+pub(crate) fn read_adopt(message: peer::AdoptRequest) -> Result<Adopted, Status> {
     let bad = |what: &str| Status::invalid_argument(format!("invitation has no valid {what}"));
     let cluster_id = ClusterId::try_from(&*message.cluster).map_err(|_| bad("cluster id"))?;
     let members = message.members.into_iter().map(|member| {

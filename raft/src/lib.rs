@@ -66,6 +66,8 @@ pub mod switchboard;
 pub mod transport;
 
 mod handover;
+#[cfg(test)]
+mod hostile;
 
 pub use node::{Claim, Fatal, Node, Options, StartError, Timers, World};
 pub use request::router::Router;
