@@ -12,6 +12,8 @@
 pub mod check;
 pub mod example;
 pub mod flags;
+#[cfg(test)]
+mod hostile;
 pub mod merge;
 pub mod problem;
 pub mod setting;

@@ -1,5 +1,7 @@
 //! Frames: HTTP/2 of which the test decides about every byte.
 
+#![allow(unreachable_pub, reason = "pub reads as 'for the tests' here")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
