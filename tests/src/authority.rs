@@ -42,6 +42,8 @@ pub struct Leaf<'l> {
     pub role: Option<&'l str>,
     /// The alternative name besides localhost.
     pub alternative: &'l str,
+    /// One more, an address.
+    pub address: Option<&'l str>,
     /// Whether it was valid once and is not any more.
     pub expired: bool,
 }
@@ -50,7 +52,13 @@ impl<'l> Leaf<'l> {
     /// A good one for the node of that name.
     #[must_use]
     pub fn node(name: &'l str) -> Self {
-        Self { name: Some(name), role: Some("node"), alternative: name, expired: false }
+        Self {
+            name: Some(name),
+            role: Some("node"),
+            alternative: name,
+            address: None,
+            expired: false,
+        }
     }
 }
 
@@ -75,8 +83,19 @@ impl Authority {
     /// If it cannot be stored.
     #[must_use]
     pub fn stranger_to(cluster: &Cluster) -> Self {
-        let (folder, key) = (cluster.root().to_owned(), KeyPair::generate().expect("a key"));
-        let ca = folder.join("stranger.crt");
+        Self::found(cluster.root(), "stranger")
+    }
+
+    /// A new one, whose certificate is the file `name` of the folder, and which
+    /// issues into that folder.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be stored.
+    #[must_use]
+    pub fn found(folder: &Path, name: &str) -> Self {
+        let (folder, key) = (folder.to_owned(), KeyPair::generate().expect("a key"));
+        let ca = folder.join(format!("{name}.crt"));
         let own = params().self_signed(&key).expect("a certificate");
         fs::write(&ca, own.pem()).expect("store a certificate");
         Self { ca, folder, issuer: Issuer::new(params(), key) }
@@ -89,7 +108,8 @@ impl Authority {
     /// If it cannot be stored.
     #[must_use]
     pub fn issue(&self, file: &str, leaf: &Leaf<'_>) -> Pair {
-        let names = vec![leaf.alternative.to_owned(), "localhost".to_owned()];
+        let names = [Some(leaf.alternative), Some("localhost"), leaf.address];
+        let names: Vec<_> = names.into_iter().flatten().map(str::to_owned).collect();
         let mut params = CertificateParams::new(names).expect("names are text");
         params.distinguished_name = DistinguishedName::new();
         let fields = [(DnType::CommonName, leaf.name), (DnType::OrganizationalUnitName, leaf.role)];

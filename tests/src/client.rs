@@ -67,6 +67,9 @@ impl Client {
         if let Some(key) = &command.idempotency_key {
             request = request.header("idempotency-key", key);
         }
+        if let Some(waits) = command.timeout {
+            request = request.header("rdb-timeout-ms", waits.as_millis().to_string());
+        }
         answered(request.timeout(timeout)).await
     }
 

@@ -1,5 +1,7 @@
 //! Command: what is asked of `POST /command`?
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 /// One request in rdbv2's dialect and ours.
@@ -9,13 +11,19 @@ pub struct Command {
     pub body: Value,
     /// Its `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// Its `Rdb-Timeout-Ms`.
+    pub timeout: Option<Duration>,
 }
 
 impl Command {
     /// Any action with any payload.
     #[must_use]
     pub fn new(action: &str, payload: &Value) -> Self {
-        Self { body: json!({"action": action, "payload": payload}), idempotency_key: None }
+        Self {
+            body: json!({"action": action, "payload": payload}),
+            idempotency_key: None,
+            timeout: None,
+        }
     }
 
     /// Adds a member to a set of values.
@@ -68,6 +76,14 @@ impl Command {
         Self::new("cas", &payload)
     }
 
+    /// Writes under a key if it holds exactly this; `None`: if nothing is there.
+    #[must_use]
+    pub fn cas_value(collection: &str, key: &str, value: &str, expected: Option<&str>) -> Self {
+        let payload =
+            json!({"collection": collection, "key": key, "value": value, "expected": expected});
+        Self::new("cas", &payload)
+    }
+
     /// The rows that hold a value.
     #[must_use]
     pub fn find(collection: &str, value: &str) -> Self {
@@ -95,7 +111,7 @@ impl Command {
     /// Names all collections.
     #[must_use]
     pub fn list_collections() -> Self {
-        Self { body: json!({"action": "list collections"}), idempotency_key: None }
+        Self { body: json!({"action": "list collections"}), idempotency_key: None, timeout: None }
     }
 
     /// The same request with one more field in its payload.
@@ -116,6 +132,13 @@ impl Command {
     #[must_use]
     pub fn id(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// The same request of a client that says how long it waits.
+    #[must_use]
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 

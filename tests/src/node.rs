@@ -74,7 +74,13 @@ pub struct Ended {
 }
 
 impl Node {
-    pub(crate) fn new(index: usize, described: &Described, ca: &Path, log: PathBuf) -> Self {
+    /// The node that is described so, whoever starts it. Its output goes to `log`.
+    ///
+    /// # Panics
+    ///
+    /// If the certificate of its authority cannot be read.
+    #[must_use]
+    pub fn new(index: usize, described: &Described, ca: &Path, log: PathBuf) -> Self {
         Self {
             index,
             name: described.name.clone(),
@@ -153,20 +159,21 @@ impl Node {
     ///
     /// If it runs, or cannot be started.
     pub fn start(&self) {
-        self.start_with(&[]);
+        self.start_through(&[]);
     }
 
-    /// Starts it with more arguments than dev.json says, and does not wait for it.
+    /// The same, by a command in front that becomes the node's own process, such as `env`.
     ///
     /// # Panics
     ///
     /// If it runs, or cannot be started.
-    pub fn start_with(&self, args: &[&str]) {
+    pub fn start_through(&self, front: &[String]) {
         assert!(!self.runs(), "{} runs already", self.name);
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.unwrap_or_else(|error| panic!("open {}: {error}", self.log.display()));
         let errors = log.try_clone().expect("a second handle on the log");
-        let started = self.as_command().args(args).stdout(log).stderr(errors).spawn();
+        let command = [front, self.command.as_slice()].concat();
+        let started = as_command(&command).stdout(log).stderr(errors).spawn();
         let child = started.unwrap_or_else(|error| panic!("start {}: {error}", self.name));
         let before = self.slot().replace(child);
         assert!(before.is_none(), "{} was never waited for", self.name);
@@ -178,8 +185,11 @@ impl Node {
     ///
     /// If it does not.
     pub async fn run_to_end(&self, args: &[&str], limit: Duration) -> Ended {
-        let command =
-            self.as_command().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let command = as_command(&self.command)
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         let child = command.unwrap_or_else(|error| panic!("start {}: {error}", self.name));
         let pid = child.id();
         let output = tokio::task::spawn_blocking(move || child.wait_with_output());
@@ -191,6 +201,12 @@ impl Node {
         let text = [ended.stdout, ended.stderr].concat();
         let output = String::from_utf8_lossy(&text).into_owned();
         Ended { code: ended.status.code(), output }
+    }
+
+    /// The process we started, from the moment it exists until its end was seen.
+    #[must_use]
+    pub fn started(&self) -> Option<u32> {
+        self.slot().as_ref().map(Child::id)
     }
 
     /// How the process we started ended, if it has.
@@ -290,13 +306,6 @@ impl Node {
         self.pid().unwrap_or_else(|| panic!("{} does not run", self.name))
     }
 
-    fn as_command(&self) -> Command {
-        let (program, args) = self.command.split_first().expect("dev.json names a command");
-        let mut command = binary::quiet(Command::new(program));
-        command.args(args).stdin(Stdio::null());
-        command
-    }
-
     fn until_gone(&self, pid: u32, limit: Duration) {
         until_blocking(&format!("the end of {}", self.name), limit, || {
             self.ended();
@@ -311,4 +320,11 @@ impl Node {
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn as_command(words: &[String]) -> Command {
+    let (program, args) = words.split_first().expect("dev.json names a command");
+    let mut command = binary::quiet(Command::new(program));
+    command.args(args).stdin(Stdio::null());
+    command
 }

@@ -6,7 +6,7 @@ use tests::deadline::until;
 use tests::{Cluster, Command};
 
 const REFUSED_MAX: Duration = Duration::from_secs(30);
-const NO_ROOM: [&str; 2] = ["--storage-disk-reserve", "1000000GiB"];
+const NO_ROOM: [&str; 2] = ["env", "RDB_STORAGE_DISK_RESERVE=1000000GiB"];
 
 /// Whoever leads has no room, and the node that is asked has.
 #[tokio::test(flavor = "multi_thread")]
@@ -21,7 +21,7 @@ async fn a_leader_without_room_refuses_the_writes_that_others_send_it() {
         node.kill();
     }
     for node in &cluster.nodes[..4] {
-        node.start_with(&NO_ROOM);
+        node.start_through(&NO_ROOM.map(str::to_owned));
     }
     for gid in cluster.groups() {
         cluster.leader(gid).await;

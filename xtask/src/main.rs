@@ -5,6 +5,7 @@
 //! * `cargo xtask tidy`: the house rules that no compiler knows ([`tidy`]).
 //! * `cargo xtask deny`: bans, licences and sources of the locked crates ([`deny`]).
 //! * `cargo xtask fuzz`: hostile bytes at every decoder, for long ([`fuzz`]).
+//! * `cargo xtask chaos`: breaks five real nodes for a while ([`chaos`]).
 //!
 //! # Not here
 //!
@@ -13,6 +14,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks")]
 
+mod chaos;
 mod deny;
 mod finding;
 mod fuzz;
@@ -30,6 +32,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   fix    format, and apply clippy's own fixes
   tidy   check the house rules
   deny   check bans, licences and sources of the locked crates
+  chaos  break five real nodes for a while: --seconds N --seed S [--history FILE]
   fuzz [--seconds N] [NAME]
          try every decoder, or those with NAME in theirs, N seconds each (60)";
 
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
             Some(plan) => plan.run(&root),
             None => return misused(),
         },
+        Some("chaos") => chaos::run(&root, arguments),
         _ => return misused(),
     };
     if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -18,7 +18,7 @@ struct Place {
 }
 
 /// Every crate of the workspace, bottom up.
-const PLACES: [Place; 16] = [
+const PLACES: [Place; 17] = [
     Place { name: "fuzz", uses: &[], tests_use: &[] },
     Place { name: "api", uses: &[], tests_use: &["fuzz"] },
     Place { name: "shard", uses: &["api"], tests_use: &[] },
@@ -50,6 +50,7 @@ const PLACES: [Place; 16] = [
         uses: &["api", "client", "disk", "raft", "server", "shard", "state", "wal"],
         tests_use: &[],
     },
+    Place { name: "chaos", uses: &["api", "oracle", "tests"], tests_use: &[] },
     Place { name: "xtask", uses: &[], tests_use: &[] },
 ];
 
