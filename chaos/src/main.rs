@@ -93,7 +93,8 @@ async fn whole(args: &Args, kinds: &[Kind]) -> Result<ExitCode, String> {
     let root = root.map_err(|error| format!("make a directory: {error}"))?;
     let start = Instant::now();
     let stand = Stand::start(&plan, root.path())?;
-    let ran = run::run(&plan, &stand, |text| eprintln!("chaos: {text}")).await;
+    let say = |text: &str| eprintln!("chaos: {:>6.1}s {text}", start.elapsed().as_secs_f64());
+    let ran = run::run(&plan, &stand, say).await;
     let Ran { history, violations } = match ran {
         Ok(ran) => ran,
         Err(why) => {
@@ -101,7 +102,7 @@ async fn whole(args: &Args, kinds: &[Kind]) -> Result<ExitCode, String> {
             return Err(format!("not founded: {why}; see the logs in {}", kept.display()));
         }
     };
-    eprintln!("chaos: judging {} operations", history.operations.len());
+    say(&format!("judging {} operations", history.operations.len()));
     let mut verdict = judge(&history, &Limits::default());
     verdict.violations += violations.len();
     let mut report = String::new();
@@ -116,7 +117,7 @@ async fn whole(args: &Args, kinds: &[Kind]) -> Result<ExitCode, String> {
     if let Some(path) = &args.history {
         evidence::write_history(path, &history).map_err(|error| error.to_string())?;
     }
-    eprintln!("chaos: {:.0?} in all", start.elapsed());
+    say("judged");
     if !verdict.is_clean() {
         match evidence::keep(&args.evidence, &plan, &stand, (&history, &report)) {
             Ok(kept) => eprintln!("chaos: evidence is in {}", kept.display()),

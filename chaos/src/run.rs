@@ -61,10 +61,10 @@ pub async fn run(plan: &Plan, stand: &Stand, say: impl Fn(&str)) -> Result<Ran, 
     let start = Instant::now();
     for planned in &plan.faults {
         sleep(planned.calm).await;
-        let (at, kind) = (start.elapsed(), planned.kind.name());
+        let kind = planned.kind.name();
         match stand.strike(planned).await {
-            Ok(target) => say(&format!("{at:>7.1?} {kind}: {target}")),
-            Err(why) => say(&format!("{at:>7.1?} {kind}: NOT INSTALLED: {why}")),
+            Ok(target) => say(&format!("{kind}: {target}")),
+            Err(why) => say(&format!("{kind}: NOT INSTALLED: {why}")),
         }
     }
     sleep(plan.run.saturating_sub(start.elapsed())).await;

@@ -51,7 +51,8 @@ impl Tracer {
             .map_err(|error| format!("strace: {error}"))?;
         let tracer = Self { child, output: output.to_owned() };
         let start = Instant::now();
-        while !tracer.holds(pid) {
+        // Who ends by what the tracer does is not held any more.
+        while !tracer.holds(pid) && process::runs(pid) {
             if start.elapsed() > ATTACH_MAX {
                 return Err(format!("strace does not get hold of process {pid}"));
             }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statvfs::statvfs;
 use rand::RngExt;
@@ -20,6 +21,8 @@ const BREAK_MAX: Duration = Duration::from_secs(20);
 /// What is left on a full disk: less than a node keeps for itself, more than it needs
 /// to live.
 const LEFT_BYTES: u64 = 40 << 20;
+/// How often what is left over is taken as well.
+const FILLED_MAX: usize = 20;
 const NOTICED_MAX: Duration = Duration::from_secs(5);
 
 /// A file that takes room. Dropped, it gives it back.
@@ -108,14 +111,25 @@ impl Stand {
 }
 
 impl Filler {
+    /// Takes all room but what is to be `left`. The node may take some meanwhile.
     fn fill(disk: &Path, left: u64) -> Result<Self, String> {
         let filler = Self(disk.join("filler"));
         let told = |error: &dyn std::fmt::Display| format!("{}: {error}", disk.display());
         let file = File::create(&filler.0).map_err(|error| told(&error))?;
-        let space = statvfs(disk).map_err(|error| told(&error))?;
-        let free = space.blocks_available() * space.fragment_size();
-        let take = i64::try_from(free.saturating_sub(left)).unwrap_or(i64::MAX);
-        fallocate(&file, FallocateFlags::empty(), 0, take).map_err(|error| told(&error))?;
+        let mut taken = 0;
+        for _ in 0..FILLED_MAX {
+            let space = statvfs(disk).map_err(|error| told(&error))?;
+            let free = space.blocks_available() * space.fragment_size();
+            let take = i64::try_from(free.saturating_sub(left)).unwrap_or(i64::MAX);
+            if take == 0 {
+                break;
+            }
+            match fallocate(&file, FallocateFlags::empty(), taken, take) {
+                Ok(()) => taken += take,
+                Err(Errno::ENOSPC) => {}
+                Err(error) => return Err(told(&error)),
+            }
+        }
         Ok(filler)
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
 use rand::RngExt;
@@ -13,13 +13,16 @@ use tokio::time::sleep;
 use super::Struck;
 use crate::ground;
 use crate::member::Ending;
+use crate::shell;
 use crate::stand::Stand;
 
 const HOGS: usize = 8;
 /// Of each 100 ms of one processor, so many.
 const STARVED_MS: std::ops::Range<u64> = 3..15;
-/// How much more than it has a node may get.
-const MEMORY_MORE: u64 = 256 << 10;
+const LIMIT: &str = "memory.limit_in_bytes";
+const SQUEEZE_EVERY: Duration = Duration::from_millis(50);
+/// How exact a clock is looked at.
+const NEAR_SECONDS: u64 = 60;
 const HOUR: i64 = 3_600;
 
 /// Processes that do nothing, as fast as they can. Dropped, they end.
@@ -51,18 +54,22 @@ impl Stand {
         }
     }
 
-    /// The node may not have more than it has; the system may end it for wanting more.
+    /// The node may not have more than it has now; the system may end it for wanting more.
     pub(super) async fn take_memory(&self, dice: &mut SmallRng, hold: Duration) -> Struck {
         let n = self.one(dice);
         let group = self.ground.cgroup("memory", n);
         self.member(n).expect(&[Ending::Signal(Signal::SIGKILL)]);
         let failures = number(&group, "memory.failcnt");
-        // The file counts what the system could take back as well.
-        let limit = number(&group, "memory.usage_in_bytes") + MEMORY_MORE;
-        write(&group, "memory.limit_in_bytes", &limit.to_string())?;
-        sleep(hold).await;
-        let refused = number(&group, "memory.failcnt") > failures;
-        write(&group, "memory.limit_in_bytes", "-1")?;
+        let (start, mut refused) = (Instant::now(), false);
+        while start.elapsed() < hold && !refused {
+            // Refused as well if the system cannot take back what is used: then it
+            // is tried again with what is used by then.
+            let _again = write(&group, LIMIT, &number(&group, "memory.usage_in_bytes").to_string());
+            sleep(SQUEEZE_EVERY).await;
+            refused = number(&group, "memory.failcnt") > failures;
+        }
+        sleep(hold.saturating_sub(start.elapsed())).await;
+        write(&group, LIMIT, "-1")?;
         match refused {
             true => Ok(self.names(&[n])),
             false => Err("the node did not want more memory".to_owned()),
@@ -86,32 +93,31 @@ impl Stand {
             "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned(),
             "FAKETIME_CACHE_DURATION=1".to_owned(),
         ]);
-        let restarted = self.restart(&[n], Duration::ZERO).await;
+        let logged = member.node.log().len();
+        let restarted = self.restart(&[n], hold / 8).await;
         sleep(hold / 2).await;
-        let seen_first = self.shown_skew(n).await;
         set(second)?;
-        sleep(hold / 2 + Duration::from_secs(1)).await;
-        let seen_second = self.shown_skew(n).await;
+        sleep(hold / 2 + Duration::from_secs(2)).await;
         member.set_environment(Vec::new());
         restarted?;
         self.restart(&[n], Duration::ZERO).await?;
-        let near = |seen: Option<i64>, set: i64| seen.is_some_and(|seen| (seen - set).abs() < 60);
-        match near(seen_first, first) && near(seen_second, second) {
+        let shown = skews(member.node.log().get(logged..).unwrap_or_default())?;
+        let seen = |set: i64| shown.iter().any(|skew| skew.abs_diff(set) < NEAR_SECONDS);
+        match seen(first) && seen(second) {
             true => Ok(format!("{} {first}s {second}s", self.names(&[n]))),
-            false => {
-                Err(format!("told {first} and {second}, it shows {seen_first:?}, {seen_second:?}"))
-            }
+            false => Err(format!("of {first} and {second} its log shows {shown:?}")),
         }
     }
+}
 
-    /// By how many seconds the node's clock is ahead, as its answers say.
-    async fn shown_skew(&self, n: usize) -> Option<i64> {
-        let answer = self.member(n).node.client.page("/livez").await.ok()?;
-        let shown = Command::new("date").args(["-u", "+%s", "-d", answer.header("date")]).output();
-        let shown: i64 = String::from_utf8(shown.ok()?.stdout).ok()?.trim().parse().ok()?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        Some(shown - i64::try_from(now.as_secs()).ok()?)
-    }
+/// By how many seconds the times of some lines of a log are ahead, nearly.
+fn skews(log: &str) -> Result<Vec<i64>, String> {
+    let first_words = log.lines().filter_map(|line| line.split_whitespace().next());
+    let times: Vec<_> = first_words.filter(|w| w.ends_with('Z') && w.contains('T')).collect();
+    let read = shell::feed(&["date", "-u", "-f", "-", "+%s"], &times.join("\n"))?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    Ok(read.lines().filter_map(|line| Some(line.parse::<i64>().ok()? - now)).collect())
 }
 
 impl Hogs {
