@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use api::limits::{DROP_ROWS_PER_STEP, REQUEST_TIMEOUT_DEFAULT, SHARDS};
@@ -63,9 +64,7 @@ impl Steward {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                _ = views.changed() => {}
-                _ = leadership.changed() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = news(&mut views, &mut leadership) => {}
             }
         }
     }
@@ -176,5 +175,36 @@ impl Steward {
     fn broken(&self, fault: &disk::Fault) -> Failure {
         tracing::error!(group = %self.group.gid, %fault, "cannot read the group's state");
         Refusal::Stopping.into()
+    }
+}
+
+/// Waits for either to change, or until it is time to look. Of a group that has stopped
+/// nothing changes any more.
+async fn news<A, B>(views: &mut watch::Receiver<A>, leadership: &mut watch::Receiver<B>) {
+    tokio::select! {
+        biased;
+        Ok(()) = views.changed() => {}
+        Ok(()) = leadership.changed() => {}
+        () = tokio::time::sleep(LOOK_EVERY) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_that_has_stopped_keeps_nobody_busy() {
+        let (changing, mut views) = watch::channel(0);
+        let (ending, mut leadership) = watch::channel(0);
+        let start = Instant::now();
+        changing.send_replace(1);
+        news(&mut views, &mut leadership).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        drop((changing, ending));
+        news(&mut views, &mut leadership).await;
+        assert_eq!(start.elapsed(), LOOK_EVERY);
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use api::limits::{
@@ -19,7 +20,7 @@ use api::{
     RequestClass, RequestId, ShardId,
 };
 
-use crate::group::Group;
+use crate::group::{Group, Leadership};
 use crate::request::writer::Origin;
 
 /// Pauses between attempts: long enough not to burn the CPU during an
@@ -163,8 +164,17 @@ impl Attempts {
         }
         let mut leadership = group.leadership.clone();
         leadership.mark_unchanged();
-        let _changed_or_not = tokio::time::timeout(RETRY_PAUSE, leadership.changed()).await;
+        change_or_pause(&mut leadership).await;
         Ok(())
+    }
+}
+
+/// Of a group that has stopped nothing changes any more: that is no reason to hurry.
+async fn change_or_pause(leadership: &mut watch::Receiver<Leadership>) {
+    tokio::select! {
+        biased;
+        Ok(()) = leadership.changed() => {}
+        () = tokio::time::sleep(RETRY_PAUSE) => {}
     }
 }
 
@@ -281,6 +291,18 @@ mod tests {
             Refusal::NotReady { reason: String::new() },
             Refusal::Stopping,
         ]
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_in_a_group_that_has_stopped_is_not_repeated_at_once() {
+        let (sender, mut leadership) = watch::channel(Leadership::default());
+        let start = Instant::now();
+        sender.send_replace(Leadership { term: 1, leader: None });
+        change_or_pause(&mut leadership).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        drop(sender);
+        change_or_pause(&mut leadership).await;
+        assert_eq!(start.elapsed(), RETRY_PAUSE);
     }
 
     #[test]
