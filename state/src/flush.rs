@@ -4,11 +4,15 @@
 //! LMDB's own commit, sync and copy; a simulation puts latency, errors and
 //! lost writes here.
 
+mod failing;
+
 use std::path::Path;
 
 use disk::fault::OrFault;
 use disk::{Environment, Fault};
 use heed::RwTxn;
+
+pub use failing::FailingFlush;
 
 /// What a state asks of the disk.
 pub trait Flush: Send + Sync {
