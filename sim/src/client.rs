@@ -20,6 +20,7 @@ use turmoil::net::TcpStream;
 use crate::door::{self, Action, Reply, Request};
 use crate::net::Up;
 use crate::node::CLIENT_PORT;
+use crate::trace::Trace;
 
 /// How long a client waits after the node should have answered.
 const GRACE: Duration = Duration::from_millis(500);
@@ -46,6 +47,8 @@ pub struct Stage {
     up: Up,
     /// What is asked of the clients.
     pub load: Load,
+    /// What happened, to the letter.
+    pub trace: Trace,
     over: AtomicBool,
     next_id: AtomicU64,
     next_proc: AtomicU64,
@@ -62,6 +65,7 @@ impl Stage {
             nodes,
             up,
             load,
+            trace: Trace::default(),
             over: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
             next_proc: AtomicU64::new(1),
@@ -78,6 +82,7 @@ impl Stage {
         {
             self.acknowledged.fetch_add(1, Ordering::Relaxed);
         }
+        self.trace.add(serde_json::to_string(&line).expect("a line is plain data"));
         self.lines.lock().push(line);
     }
 

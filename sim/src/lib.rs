@@ -7,22 +7,25 @@
 //! TLS there is a small door ([`door`]).
 //!
 //! * [`plan`] turns a seed into everything that is chosen; [`faults`] into what breaks.
-//! * [`run`] carries a plan out; [`client`] keeps the cluster busy; [`watch`] looks at
-//!   every tick.
-//!
-//! # State
-//!
-//! The beginning of it: clusters found themselves, break and are judged. Two things
-//! are missing before it may judge anything in the gate: the same seed does not give
-//! the same run yet, and a run in which a node stays down long can use up the ports of
-//! a simulated host, because nodes dial a dead one very often.
+//! * [`run`] carries a plan out on a [`stand`]; [`breaking`] breaks it; [`client`] keeps
+//!   it busy; [`watch`] looks at every tick, [`replicas`] at what is left in the end.
+//! * [`one`] runs a seed and says what came of it; [`trace`] tells two runs apart;
+//!   [`many`] runs new seeds and those of [`seeds`], with a [`tally`] of what they did.
 
+pub mod breaking;
 pub mod client;
 pub mod disk;
 pub mod door;
 pub mod faults;
+pub mod many;
 pub mod net;
 pub mod node;
+pub mod one;
 pub mod plan;
+pub mod replicas;
 pub mod run;
+pub mod seeds;
+pub mod stand;
+pub mod tally;
+pub mod trace;
 pub mod watch;

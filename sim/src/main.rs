@@ -1,78 +1,71 @@
 //! Runs simulated clusters: one seed, or many, each in a process of its own.
 
-#![allow(clippy::print_stdout, reason = "its output is what it is for")]
+#![allow(clippy::print_stderr, reason = "a build that cannot keep its word says so")]
 
-use std::fs::File;
-use std::io::{self, BufWriter};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::thread::available_parallelism;
 
 use clap::Parser;
-use oracle::history::Writer;
-use oracle::{History, Limits, Line, judge};
-use sim::plan::Plan;
+use sim::many::Many;
+use sim::one::One;
 
 /// Runs a simulated cluster of five nodes, breaks it, and judges what clients saw.
 #[derive(Debug, Parser)]
 struct Args {
     /// Decides everything.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, conflicts_with = "seeds")]
     seed: u64,
     /// Milliseconds of simulated time in which things break.
     #[arg(long, default_value_t = 30_000)]
     ticks: u32,
     /// Keeps the history in this file.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "seeds")]
     history: Option<PathBuf>,
+    /// Keeps the trace, which is the same in every run of the seed, in this file.
+    #[arg(long, conflicts_with = "seeds")]
+    trace: Option<PathBuf>,
     /// Shows the nodes' logs, by a filter such as `info` or `raft=debug`.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "seeds")]
     log: Option<String>,
+    /// Runs every kept seed, then this many new ones.
+    #[arg(long)]
+    seeds: Option<u32>,
+    /// The first of the new seeds; chosen and printed if not given.
+    #[arg(long, requires = "seeds")]
+    base: Option<u64>,
+    /// Processes at once; as many as there are processors if not given.
+    #[arg(long, requires = "seeds")]
+    jobs: Option<usize>,
+    /// Goes on after a failure.
+    #[arg(long, requires = "seeds")]
+    keep_going: bool,
+    /// Where histories and outputs of failures are kept.
+    #[arg(long, requires = "seeds", default_value = "target/sim")]
+    keep: PathBuf,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if let Some(filter) = &args.log {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    if !cfg!(tokio_unstable) {
+        eprintln!("sim: built without --cfg tokio_unstable: is RUSTFLAGS set?");
+        return ExitCode::FAILURE;
     }
-    let plan = Plan::new(args.seed, args.ticks);
-    let memory = Path::new("/dev/shm");
-    let data = match memory.is_dir() {
-        true => tempfile::tempdir_in(memory),
-        false => tempfile::tempdir(),
+    let Args { seed, ticks, history, trace, log, .. } = args;
+    let is_clean = match args.seeds {
+        None => One { seed, ticks, history, trace, log }.run(),
+        Some(seeds) => {
+            let processors = || available_parallelism().map_or(1, usize::from);
+            let many = Many {
+                seeds,
+                base: args.base.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+                ticks,
+                jobs: args.jobs.unwrap_or_else(processors),
+                keep_going: args.keep_going,
+                keep: args.keep,
+            };
+            many.run()
+        }
     };
-    let data = data.expect("make a directory for the nodes");
-    let start = Instant::now();
-    let ran = sim::run::run(&plan, data.path());
-    let took = start.elapsed();
-    if let Some(path) = &args.history {
-        keep(path, &ran.history).expect("write the history");
-    }
-    let verdict = judge(&ran.history, &Limits::default());
-    for violation in &ran.violations {
-        println!("violation: {violation}");
-    }
-    let simulated = ran.simulated.as_millis();
-    let speed = simulated * 1000 / took.as_millis().max(1);
-    println!("sim: seed={} ticks={simulated} per_second={speed} {verdict}", args.seed);
-    match ran.violations.is_empty() && verdict.is_clean() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    }
-}
-
-fn keep(path: &Path, history: &History) -> io::Result<()> {
-    let file = BufWriter::new(File::create(path)?);
-    let mut writer = Writer::new(file, history.header.clone())?;
-    for recorded in &history.operations {
-        writer.write(&Line::Op(recorded.operation.clone()))?;
-    }
-    for fault in &history.faults {
-        writer.write(&Line::Fault(fault.clone()))?;
-    }
-    for exit in &history.exits {
-        writer.write(&Line::Exit(exit.clone()))?;
-    }
-    writer.finish()?;
-    Ok(())
+    if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -11,6 +11,7 @@ use raft::clock::{Clock, Entropy};
 use raft::{Claim, Fatal, Node, Options, Router, SnapshotTrigger, StorageOptions, Timers, World};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use tokio::sync::Notify;
 
 use crate::disk::SimDisk;
 use crate::door;
@@ -50,6 +51,8 @@ pub struct SimNode {
     pub disk: SimDisk,
     /// How far its wall clock is off, milliseconds; wraps below zero.
     pub skew_ms: AtomicU64,
+    /// Tells the node to stop.
+    pub stop: Notify,
     up: Up,
     settings: Settings,
     seeds: BTreeMap<String, String>,
@@ -75,6 +78,7 @@ impl SimNode {
             name: name.to_owned(),
             disk: SimDisk::default(),
             skew_ms: AtomicU64::new(0),
+            stop: Notify::new(),
             up,
             settings,
             seeds: seeds.collect(),
@@ -108,8 +112,20 @@ impl SimNode {
         let router = Arc::new(Router::new(Arc::clone(&node), nonce));
         *self.running.lock() = Some(Arc::clone(&node));
         node.start(Arc::clone(&router));
-        door::serve(router).await?;
-        Ok(())
+        tokio::select! {
+            biased;
+            () = self.stop.notified() => {}
+            served = door::serve(router) => return Ok(served?),
+        }
+        self.up.set(&self.name, false);
+        node.stop().await;
+        // The host lives on, as a machine does.
+        std::future::pending().await
+    }
+
+    /// The machine under the node, which is down, loses its power.
+    pub fn lose_power(&self, seed: u64) {
+        self.disk.lose_power(&self.data, seed).expect("the simulated disks' files can be torn");
     }
 
     /// The node, while it runs.
@@ -127,6 +143,12 @@ impl SimNode {
     /// Why the node wants to end its process, if it does.
     pub fn take_fatal(&self) -> Option<Fatal> {
         self.fatal.lock().take()
+    }
+
+    /// Whether the node said that its process must end.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.fatal.lock().is_some()
     }
 
     fn options(&self) -> Options {

@@ -1,5 +1,6 @@
 //! Plan: everything a seed decides before the first tick.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use raft::Timers;
@@ -17,6 +18,9 @@ pub const TICK: Duration = Duration::from_millis(1);
 
 /// How long the cluster has to found itself before anything breaks.
 const FOUNDING: Duration = Duration::from_secs(4);
+
+/// The fewest operations of a run that says anything.
+const OPS_MIN: u64 = 100;
 
 /// What a seed decides.
 #[derive(Clone, Debug)]
@@ -75,7 +79,18 @@ impl Plan {
             clients: dice.random_range(3..=8),
             latency: (least, least + ms(dice.random_range(1..=10))),
             syncs: (0..NODES).map(|_| ms(dice.random_range(0..=8))).collect(),
-            faults: faults::plan(&mut dice, NODES, FOUNDING.min(run), run),
+            faults: faults::plan(&mut dice, NODES, FOUNDING.min(run)..run),
         }
+    }
+
+    /// What a run must reach to count.
+    #[must_use]
+    pub fn goal(&self) -> oracle::Plan {
+        let mut kinds = BTreeMap::new();
+        for planned in self.faults.iter().filter(|planned| planned.fault.is_certain()) {
+            *kinds.entry(planned.fault.kind().to_owned()).or_default() += 1;
+        }
+        let outcomes = [oracle::Outcome::Ok].into();
+        oracle::Plan { ops: OPS_MIN, faults: kinds.values().sum(), kinds, outcomes }
     }
 }
