@@ -24,7 +24,6 @@ fn read(body: &Bytes) -> Result<Request, Refused> {
 
 /// The request as JSON of one spelling, if the dialect can say it so.
 fn spelled(request: &Request) -> String {
-    let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
     let mut payload = serde_json::Map::new();
     let mut put = |name: &str, value: serde_json::Value| payload.insert(name.to_owned(), value);
     put("collection", request.collection.clone().into());
@@ -76,30 +75,38 @@ fn spelled(request: &Request) -> String {
             if let Some(cursor) = cursor {
                 put("cursor", cursor.clone().into());
             }
-            let (start, bounds) = match range {
-                Range::Value(value) => {
-                    put("value", text(value).into());
-                    return finish("find", payload);
-                }
-                Range::Keys(bounds) => ("key", bounds),
-                Range::Values(bounds) => ("value", bounds),
-            };
-            put(start, text(&bounds.start).into());
-            put("prefix", text(&bounds.prefix).into());
-            if let Some(end) = &bounds.end {
-                put("end", text(end).into());
-            }
-            "range"
+            spell_range(range, put)
         }
         Action::Create => "create collection",
         Action::Drop => "drop collection",
         Action::List => "list collections",
     };
-    finish(action, payload)
+    serde_json::json!({ "action": action, "payload": payload }).to_string()
 }
 
-fn finish(action: &str, payload: serde_json::Map<String, serde_json::Value>) -> String {
-    serde_json::json!({ "action": action, "payload": payload }).to_string()
+/// Puts the range into a payload and gives the action.
+fn spell_range<R>(
+    range: &Range,
+    mut put: impl FnMut(&str, serde_json::Value) -> R,
+) -> &'static str {
+    let (start, bounds) = match range {
+        Range::Value(value) => {
+            put("value", text(value).into());
+            return "find";
+        }
+        Range::Keys(bounds) => ("key", bounds),
+        Range::Values(bounds) => ("value", bounds),
+    };
+    put(start, text(&bounds.start).into());
+    put("prefix", text(&bounds.prefix).into());
+    if let Some(end) = &bounds.end {
+        put("end", text(end).into());
+    }
+    "range"
+}
+
+fn text(bytes: &Bytes) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 #[test]
