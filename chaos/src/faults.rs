@@ -49,6 +49,10 @@ pub enum Kind {
     Loss,
     /// A node has a thin line.
     ThinLine,
+    /// Packets to a node come later.
+    Delay,
+    /// Packets to a node come in another order.
+    Reorder,
     /// A leader's disk takes long to sync.
     SlowDisk,
     /// A sync of a node's disk fails.
@@ -78,6 +82,8 @@ pub enum Need {
     Nothing,
     /// Namespaces of the network.
     Namespaces,
+    /// Those, and a queue for packets.
+    Queue,
     /// A file system for each node.
     Disks,
     /// strace.
@@ -88,11 +94,11 @@ pub enum Need {
     Faketime,
 }
 
-use Need::{Cgroups, Disks, Faketime, Namespaces, Nothing, Tracer};
+use Need::{Cgroups, Disks, Faketime, Namespaces, Nothing, Queue, Tracer};
 
 impl Kind {
     /// All, with what they are called in histories and what they need.
-    pub const ALL: [(Self, &'static str, Need); 33] = [
+    pub const ALL: [(Self, &'static str, Need); 35] = [
         (Self::KillLeader, "kill-leader", Nothing),
         (Self::KillFollower, "kill-follower", Nothing),
         (Self::KillTwo, "kill-two", Nothing),
@@ -116,6 +122,8 @@ impl Kind {
         (Self::Flap, "flap", Namespaces),
         (Self::Loss, "loss", Namespaces),
         (Self::ThinLine, "thin-line", Namespaces),
+        (Self::Delay, "delay", Queue),
+        (Self::Reorder, "reorder", Queue),
         (Self::SlowDisk, "slow-disk", Tracer),
         (Self::BrokenDisk, "broken-disk", Tracer),
         (Self::FullDisk, "full-disk", Disks),
@@ -132,6 +140,13 @@ impl Kind {
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(kind, ..)| *kind == self).map_or("", |(_, name, _)| name)
+    }
+
+    /// Whether it may be at work beside any other: it ends no process, and sets no
+    /// rules for packets.
+    #[must_use]
+    pub fn is_companion(self) -> bool {
+        matches!(self, Self::Hogs | Self::Starve | Self::Flood | Self::Slowloris | Self::ThinLine)
     }
 
     /// The kind of that name.

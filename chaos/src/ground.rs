@@ -57,6 +57,7 @@ pub fn kinds() -> Vec<Kind> {
     let offered = |need| match need {
         Need::Nothing => true,
         Need::Namespaces => namespaces,
+        Need::Queue => namespaces && shell::has("iptables"),
         Need::Disks => root,
         Need::Tracer => shell::has("strace"),
         Need::Cgroups => root && Path::new(CGROUPS).join("memory/memory.limit_in_bytes").exists(),
@@ -134,13 +135,13 @@ impl Ground {
     ///
     /// If the system refuses.
     pub fn set_rules(&self, n: usize, rules: &[Rule]) -> Result<(), String> {
-        self.nft(n, &["-f", "-"], &rules::script(rules)).map(drop)
+        self.inside(n, &["nft", "-f", "-"], &rules::script(rules)).map(drop)
     }
 
     /// How many packets met the node's rules.
     #[must_use]
     pub fn hits(&self, n: usize) -> u64 {
-        let listed = self.nft(n, &["list", "table", "ip", rules::TABLE], "");
+        let listed = self.inside(n, &["nft", "list", "table", "ip", rules::TABLE], "");
         rules::hits(&listed.unwrap_or_default())
     }
 
@@ -150,25 +151,20 @@ impl Ground {
     ///
     /// If the system refuses.
     pub fn set_rate(&self, n: usize, rate: Option<&str>) -> Result<(), String> {
-        let front = self.front(n);
-        let mut words: Vec<&str> = front.iter().map(String::as_str).collect();
-        match rate {
+        let words = match rate {
             Some(rate) => {
-                words.extend("tc qdisc replace dev eth0 root tbf rate".split(' '));
-                words.extend([rate, "burst", "16kbit", "latency", "400ms"]);
+                format!("tc qdisc replace dev eth0 root tbf rate {rate} burst 16kbit latency 400ms")
             }
-            None => words.extend("tc qdisc del dev eth0 root".split(' ')),
-        }
-        shell::run(&words).map(drop)
+            None => "tc qdisc del dev eth0 root".to_owned(),
+        };
+        self.inside(n, &words.split(' ').collect::<Vec<_>>(), "").map(drop)
     }
 
     /// How often a packet of the node had to wait for the rate, or was lost to it.
     #[must_use]
     pub fn waited(&self, n: usize) -> u64 {
-        let front = self.front(n);
-        let mut words: Vec<&str> = front.iter().map(String::as_str).collect();
-        words.extend("tc -s qdisc show dev eth0".split(' '));
-        let listed = shell::run(&words).unwrap_or_default();
+        let words: Vec<_> = "tc -s qdisc show dev eth0".split(' ').collect();
+        let listed = self.inside(n, &words, "").unwrap_or_default();
         // "... (dropped 0, overlimits 0 requeues 0)"
         let mut words = listed.split([' ', ',', '(']).filter(|word| !word.is_empty());
         let mut sum = 0;
@@ -178,6 +174,27 @@ impl Ground {
             }
         }
         sum
+    }
+
+    /// Sends what comes to the node through the queue of [`holding`](crate::holding),
+    /// or not any more.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses.
+    pub fn set_queue(&self, n: usize, on: bool) -> Result<(), String> {
+        // nft's own queue is not in every kernel.
+        let how = if on { "-A" } else { "-D" };
+        let words = format!("iptables {how} INPUT -i eth0 -j NFQUEUE --queue-num 0");
+        self.inside(n, &words.split(' ').collect::<Vec<_>>(), "").map(drop)
+    }
+
+    /// Runs a command in the node's network; gives what it printed.
+    fn inside(&self, n: usize, command: &[&str], input: &str) -> Result<String, String> {
+        let front = self.front(n);
+        let words: Vec<_> =
+            front.iter().map(String::as_str).chain(command.iter().copied()).collect();
+        shell::feed(&words, input)
     }
 
     /// The node's control group of that controller.
@@ -193,14 +210,6 @@ impl Ground {
             // It may have ended; without privileges there is no such file.
             let _gone = fs::write(procs, pid.to_string());
         }
-    }
-
-    fn nft(&self, n: usize, args: &[&str], input: &str) -> Result<String, String> {
-        let front = self.front(n);
-        let mut words: Vec<&str> = front.iter().map(String::as_str).collect();
-        words.push("nft");
-        words.extend(args);
-        shell::feed(&words, input)
     }
 
     fn namespace(&self, n: usize) -> String {

@@ -7,7 +7,8 @@
 //! [`oracle`] judges the history.
 //!
 //! * [`plan`] is what a seed decides, of [`faults`] that this machine can bear.
-//! * [`ground`] is what the nodes stand on: addresses, [`rules`] for packets, disks.
+//! * [`ground`] is what the nodes stand on: addresses, [`rules`] for packets, disks;
+//!   [`holding`] keeps packets back, [`tracer`] syncs.
 //! * [`member`] is one node: its process, and why it may end.
 //! * [`client`] keeps the cluster busy with rows from the [`rota`], and notes on the
 //!   [`stage`] what came of it.
@@ -31,6 +32,7 @@ pub mod crowd;
 pub mod evidence;
 pub mod faults;
 pub mod ground;
+pub mod holding;
 pub mod member;
 pub mod plan;
 pub mod rota;

@@ -10,7 +10,7 @@ use chaos::faults::Kind;
 use chaos::plan::Plan;
 use chaos::run::{self, Ran};
 use chaos::stand::Stand;
-use chaos::{evidence, ground};
+use chaos::{evidence, ground, holding};
 use clap::Parser;
 use oracle::{Limits, judge};
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +33,9 @@ struct Args {
     /// Plans only faults of these kinds.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Does nothing but hold packets, for a time between these, milliseconds.
+    #[arg(long, hide = true, value_delimiter = ',', num_args = 1)]
+    hold_packets: Vec<u64>,
     /// Names the kinds that this machine can bear, and ends.
     #[arg(long)]
     list: bool,
@@ -40,6 +43,11 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let [least, most] = *args.hold_packets {
+        let ended = holding::hold(Duration::from_millis(least), Duration::from_millis(most));
+        eprintln!("chaos: holding packets: {ended:?}");
+        return ExitCode::FAILURE;
+    }
     let kinds = match kinds(&args.only) {
         Ok(kinds) => kinds,
         Err(why) => {

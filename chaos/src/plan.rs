@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oracle::{Outcome, Plan as Goal};
 use rand::rngs::SmallRng;
-use rand::seq::SliceRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 
 use crate::faults::Kind;
@@ -69,6 +69,8 @@ pub struct Load {
 pub struct Planned {
     /// What breaks.
     pub kind: Kind,
+    /// What makes it harder.
+    pub beside: Option<Kind>,
     /// How long nothing breaks before.
     pub calm: Duration,
     /// How long it is at work.
@@ -120,6 +122,7 @@ fn faults(dice: &mut SmallRng, run: Duration, kinds: &[Kind]) -> Vec<Planned> {
     let mut planned = Vec::new();
     let mut left = run;
     let mut deck = Vec::new();
+    let companions: Vec<_> = kinds.iter().copied().filter(|kind| kind.is_companion()).collect();
     while !kinds.is_empty() {
         if deck.is_empty() {
             deck = kinds.to_vec();
@@ -130,7 +133,11 @@ fn faults(dice: &mut SmallRng, run: Duration, kinds: &[Kind]) -> Vec<Planned> {
         let Some(rest) = left.checked_sub(calm + hold + OVERHEAD) else { break };
         left = rest;
         let Some(kind) = deck.pop() else { break };
-        planned.push(Planned { kind, calm, hold, seed: dice.random() });
+        let beside = match dice.random_range(0..3) {
+            0 => companions.choose(dice).copied().filter(|beside| *beside != kind),
+            _ => None,
+        };
+        planned.push(Planned { kind, beside, calm, hold, seed: dice.random() });
     }
     planned
 }

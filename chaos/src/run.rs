@@ -61,7 +61,8 @@ pub async fn run(plan: &Plan, stand: &Stand, say: impl Fn(&str)) -> Result<Ran, 
     let start = Instant::now();
     for planned in &plan.faults {
         sleep(planned.calm).await;
-        let kind = planned.kind.name();
+        let beside = planned.beside.map(|kind| format!(" beside {}", kind.name()));
+        let kind = format!("{}{}", planned.kind.name(), beside.unwrap_or_default());
         match stand.strike(planned).await {
             Ok(target) => say(&format!("{kind}: {target}")),
             Err(why) => say(&format!("{kind}: NOT INSTALLED: {why}")),

@@ -9,6 +9,8 @@ mod links;
 mod load;
 mod processes;
 
+use std::time::Duration;
+
 use oracle::{Fault, Line};
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
@@ -22,18 +24,30 @@ use crate::stand::Stand;
 type Struck = Result<String, String>;
 
 impl Stand {
-    /// Does a fault and notes it.
+    /// Does a fault, and the one beside it, and notes them.
     ///
     /// # Errors
     ///
-    /// If it was not seen to take effect.
+    /// If the first was not seen to take effect. The plan does not count on the other,
+    /// whose node the first may have ended.
     pub async fn strike(&self, planned: &Planned) -> Struck {
-        let begin_ns = self.stage.now_ns();
-        let struck = self.do_strike(planned).await;
+        let Planned { kind, beside, hold, seed, .. } = *planned;
+        let (struck, _) = tokio::join!(self.timed(kind, hold, seed), async {
+            match beside {
+                Some(beside) => self.timed(beside, hold, !seed).await.map(drop),
+                None => Ok(()),
+            }
+        });
         self.members.iter().for_each(|member| member.expect_nothing());
         self.mend();
+        struck
+    }
+
+    async fn timed(&self, kind: Kind, hold: Duration, seed: u64) -> Struck {
+        let begin_ns = self.stage.now_ns();
+        let struck = self.do_strike(kind, hold, seed).await;
         self.stage.note(Line::Fault(Fault {
-            kind: planned.kind.name().to_owned(),
+            kind: kind.name().to_owned(),
             target: struck.clone().unwrap_or_default(),
             begin_ns,
             end_ns: Some(self.stage.now_ns()),
@@ -42,10 +56,9 @@ impl Stand {
         struck
     }
 
-    async fn do_strike(&self, planned: &Planned) -> Struck {
-        let mut dice = SmallRng::seed_from_u64(planned.seed);
-        let (dice, hold) = (&mut dice, planned.hold);
-        match planned.kind {
+    async fn do_strike(&self, kind: Kind, hold: Duration, seed: u64) -> Struck {
+        let dice = &mut SmallRng::seed_from_u64(seed);
+        match kind {
             Kind::KillLeader => self.kill(&[self.some_leader(dice).await?], hold).await,
             Kind::KillFollower => self.kill(&[self.some_follower(dice).await?], hold).await,
             Kind::KillTwo => self.kill(&self.some(dice, 2), hold).await,
@@ -69,6 +82,8 @@ impl Stand {
             Kind::Flap => self.flap(dice, hold).await,
             Kind::Loss => self.lose(dice, hold).await,
             Kind::ThinLine => self.thin(dice, hold).await,
+            Kind::Delay => self.delay(dice, hold).await,
+            Kind::Reorder => self.reorder(dice, hold).await,
             Kind::SlowDisk => self.slow_disk(dice, hold).await,
             Kind::BrokenDisk => self.break_disk(dice).await,
             Kind::FullDisk => self.fill_disk(dice, hold).await,

@@ -6,15 +6,19 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
-use tokio::time::sleep;
+use tests::raw;
+use tokio::time::{sleep, timeout};
 
 use super::Struck;
+use crate::holding::Holder;
 use crate::plan::NODES;
 use crate::rules::{Fate, Rule, Way, cut};
 use crate::stand::Stand;
 
 /// Bits per second that heartbeats of some groups fit in, and not much more.
 const THIN: [&str; 3] = ["256kbit", "1mbit", "4mbit"];
+/// How long a connection through held packets may take.
+const REACHED_MAX: Duration = Duration::from_secs(3);
 const LOSSES: [u8; 4] = [5, 10, 20, 30];
 
 /// The rules of some nodes.
@@ -131,6 +135,40 @@ impl Stand {
         match waited {
             0 => Err("nothing had to wait for the line".to_owned()),
             _ => Ok(format!("{} {rate}", self.names(&[n]))),
+        }
+    }
+
+    /// All by the same time, about: their order stays.
+    pub(super) async fn delay(&self, dice: &mut SmallRng, hold: Duration) -> Struck {
+        let by = Duration::from_millis(dice.random_range(20..150));
+        self.keep_back(dice, (by, by), hold).await
+    }
+
+    /// Each by a time of its own.
+    pub(super) async fn reorder(&self, dice: &mut SmallRng, hold: Duration) -> Struck {
+        let most = Duration::from_millis(dice.random_range(10..100));
+        self.keep_back(dice, (Duration::ZERO, most), hold).await
+    }
+
+    async fn keep_back(
+        &self,
+        dice: &mut SmallRng,
+        by: (Duration, Duration),
+        hold: Duration,
+    ) -> Struck {
+        let n = self.one(dice);
+        let door = self.member(n).node.client.base();
+        let mut holder = Holder::begin(&self.ground, n, by)?;
+        sleep(hold / 2).await;
+        // The first packet of a connection comes that much later.
+        let start = Instant::now();
+        let reached = timeout(REACHED_MAX, raw::tcp(door)).await;
+        let took = start.elapsed();
+        sleep(hold / 2).await;
+        let (least, most) = by;
+        match holder.holds() && reached.is_ok_and(|met| met.is_ok()) && took >= least {
+            true => Ok(format!("{} {least:?} to {most:?}", self.names(&[n]))),
+            false => Err(format!("packets come in {took:?}, or nothing holds them")),
         }
     }
 
