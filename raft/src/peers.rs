@@ -37,6 +37,13 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const PING_EVERY: Duration = Duration::from_secs(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Calls that were given up are remembered this long, and so many of them: an answer
+/// that comes late is no error then. HTTP/2 takes one to a call that was forgotten for an
+/// error of the peer, and ends the connection after a thousand. Later answers come from
+/// disks that stand still, not from connections: pings end those sooner.
+const GIVEN_UP_KEPT: Duration = Duration::from_secs(30);
+const GIVEN_UP_MAX: usize = 4096;
+
 /// One other node.
 pub struct Peer {
     /// Its name.
@@ -84,7 +91,9 @@ fn channel(transport: Arc<dyn Transport>, name: String, address: String) -> Chan
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT)
-        .keep_alive_while_idle(true);
+        .keep_alive_while_idle(true)
+        .http2_reset_stream_duration(GIVEN_UP_KEPT)
+        .http2_max_concurrent_reset_streams(GIVEN_UP_MAX);
     endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
         let (transport, name, address) = (Arc::clone(&transport), name.clone(), address.clone());
         async move {
