@@ -332,7 +332,7 @@ impl Client {
             expected,
             outcome,
             mismatch,
-            out: row.map(|row| row.value),
+            out: row.and_then(|row| row.value),
             ver,
             call_ns,
             ret_ns: (outcome != Outcome::Unknown).then(now_ns),

@@ -73,8 +73,8 @@ pub enum Reply {
 /// A row and its version.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub struct Row {
-    /// What it holds.
-    pub value: String,
+    /// What it holds; a replay does not show long values.
+    pub value: Option<String>,
     /// Its version.
     pub version: u64,
 }
@@ -132,7 +132,9 @@ async fn perform(service: &impl Service, request: Request) -> Reply {
             let get = Get { collection: COLLECTION.to_owned(), key, consistency };
             return match service.get(call, get).await {
                 Ok(found) => Reply::Done {
-                    row: found.row.map(|row| Row { value: text(&row.value), version: row.version }),
+                    row: found
+                        .row
+                        .map(|row| Row { value: Some(text(&row.value)), version: row.version }),
                     mismatch: false,
                 },
                 Err(failure) => Reply::NotApplied(failure.to_string()),
@@ -160,13 +162,13 @@ async fn perform(service: &impl Service, request: Request) -> Reply {
 
 fn done(operation: &Operation, outcome: &api::Outcome) -> Reply {
     let carried = || match &outcome.value {
-        Value::Bytes(bytes) => text(bytes),
-        Value::None | Value::Omitted => String::new(),
+        Value::Bytes(bytes) => Some(text(bytes)),
+        Value::None | Value::Omitted => None,
     };
     let row = |value| Some(Row { value, version: outcome.version });
     let (row, mismatch) = match (outcome.verdict, operation) {
         (Verdict::Done | Verdict::Already, Operation::Put { value, .. }) => {
-            (row(text(value)), false)
+            (row(Some(text(value))), false)
         }
         (Verdict::Done | Verdict::Already, Operation::Append { .. } | Operation::Delete { .. }) => {
             (row(carried()), false)

@@ -53,6 +53,10 @@ impl Orders {
                         tokio::time::sleep(LOOK_EVERY).await;
                     }
                 }
+                // Nor would it take anything after the close.
+                if store.health.is_closing() {
+                    return None;
+                }
                 worker.lock().carry_out(order);
                 Some(())
             }
