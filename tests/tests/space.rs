@@ -27,6 +27,20 @@ async fn a_leader_without_room_refuses_the_writes_that_others_send_it() {
         cluster.leader(gid).await;
     }
     cluster.node(4).start();
+    // Told to stop, it hands over whatever it has come to lead.
+    until("a node with room that leads nothing", REFUSED_MAX, async || {
+        let mut led = Vec::new();
+        for gid in cluster.groups() {
+            led.push(cluster.leader(gid).await.index);
+        }
+        if led.contains(&4) {
+            cluster.node(4).terminate();
+            cluster.node(4).start();
+            return Err(format!("{led:?}"));
+        }
+        Ok(())
+    })
+    .await;
 
     let refused = until("a refused write", REFUSED_MAX, async || {
         match roomy.send(&Command::put_key("rows", "new", "v")).await {
